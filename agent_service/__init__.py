@@ -1,0 +1,1 @@
+"""The author: talks with a person and writes a workflow."""

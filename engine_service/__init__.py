@@ -1,0 +1,1 @@
+"""The worker: keeps workflows and runs them durably, whatever crashes."""
