@@ -1,4 +1,4 @@
-"""Compile proto/ into shared/pb/: messages, stubs and their types. The only place that knows protoc.
+"""Compile proto/ into shared/pb/: messages, stubs and their types. Nothing else knows protoc.
 
 protoc writes `from flowloom.…` imports, relative to proto/; they are rewritten once to
 `from shared.pb.flowloom.…`, so that the import path is the path one sees in the tree.

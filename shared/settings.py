@@ -24,11 +24,14 @@ class CommonSettings(BaseSettings):
         "services; the same in all of them",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least severe log line that is written"
+        default="info", description="Least severe log line that is written"
     )
     log_format: Literal["json", "console"] = Field(
-        "json", description="json for machines, console for people"
+        default="json", description="json for machines, console for people"
     )
     drain_seconds: float = Field(
-        20.0, ge=0, le=25, description="How long a stopping service finishes what it has begun, seconds"
+        default=20.0,
+        ge=0,
+        le=25,
+        description="Seconds a stopping service has to finish what it began",
     )

@@ -1,0 +1,318 @@
+"""What a node is: its declaration, what it is given, and what may come of it.
+
+One file in `nodes/` (or `triggers/`) holds everything about one node type: the class attributes
+declare it, `Parameters` is its JSON Schema, the class's docstring its documentation, `run` its
+behaviour. A node sees data and a few services; it never sees the store, the wire or another node.
+
+Two kinds of node:
+- `PureNode`: computed from its input alone. `run` is an ordinary function. It may be computed again
+  after a crash, and runs for real in a simulation.
+- `ActionNode`: touches the world (or waits). `run` is a coroutine and gets `Services`. Its start and
+  its end are journalled; in a simulation it is not run: `plan` says what it would do, `sample`
+  what it might have answered.
+
+A node does not raise for what may happen in business: it returns `Failed`. It raises
+`NodeError` only from deep inside, which the executor turns into `Failed`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.workflow import Item, JsonObject
+from shared.workflow import Node as NodeDefinition
+
+MAIN = "main"
+ERROR = "error"
+
+
+class Effect(StrEnum):
+    """What happens to the world when a node runs, and so what a crash may repeat."""
+
+    PURE = "pure"
+    READ = "read"
+    KEYED = "keyed"
+    UNSAFE = "unsafe"
+
+
+class NodeParameters(BaseModel):
+    """The base of every node's parameters: unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+P = TypeVar("P", bound=NodeParameters)
+
+
+# --- what may come of a node -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a responding node answers to whoever is waiting for the run (a webhook's caller)."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFailure:
+    """One input item that a node could not handle, while the others went through."""
+
+    index: int
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The node has its results: a list of items for each port; an absent port is an untaken one.
+
+    A port with an empty list was not taken either, unless the node's settings say `always_output`.
+    """
+
+    outputs: Mapping[str, list[Item]]
+    failures: Sequence[ItemFailure] = ()
+    response: Response | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The node could not do its work.
+
+    Attributes:
+        code: Stable, lower snake case; `settings.retry.on` compares with it.
+        retryable: A repeat may help (and is not known to be unsafe).
+        retry_after: Seconds the other side asked to wait, if it did.
+        outcome_known: False when the effect may have happened although it looks failed (a time-out
+            after sending); such a node is repeated only if that is safe.
+    """
+
+    code: str
+    message: str
+    retryable: bool = False
+    retry_after: float | None = None
+    outcome_known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a waiting node puts to a person; the engine makes an approval of it."""
+
+    title: str
+    message: str = ""
+    approvers: Sequence[str] = ()
+    form_schema: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The node needs time, a person or a callback. The run parks and the node runs again later.
+
+    Attributes:
+        until: When to run again at the latest; None waits for the answer for ever.
+        question: Set when a person must answer.
+        callback: True when an outside call to the run's callback address is the answer.
+    """
+
+    until: datetime | None = None
+    question: Question | None = None
+    callback: bool = False
+
+
+Outcome = Done | Failed | Waiting
+
+
+class NodeError(Exception):
+    """A failure raised from deep inside a node; it becomes `Failed`."""
+
+    def __init__(self, failure: Failed) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+# --- what a node is given --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """Why a waiting node runs again: the answer, or None when its time ran out."""
+
+    answer: JsonObject | None
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NodeInput(Generic[P]):
+    """What a node computes from.
+
+    Attributes:
+        definition: The node as the author wrote it.
+        parameters: Filled parameters: one for each item of the first input when the node maps over
+            items and some expression depends on the item; otherwise a single one for all.
+        inputs: Items by input name; every declared input is there, maybe empty.
+        arrived: The inputs that live branches lead to; a merge tells an empty from an untaken one.
+        run: `{"id", "mode", "workflow_id", "workflow_name", "trigger"}`.
+        now: The moment this node runs, aware, in the workflow's time zone.
+        resumption: Set when the node had returned `Waiting` before.
+    """
+
+    definition: NodeDefinition
+    parameters: Sequence[P]
+    inputs: Mapping[str, list[Item]]
+    arrived: frozenset[str]
+    run: Mapping[str, str]
+    now: datetime
+    resumption: Resumption | None = None
+
+    @property
+    def items(self) -> list[Item]:
+        """The items of the input `main`."""
+        return self.inputs.get(MAIN, [])
+
+    def parameters_for(self, index: int) -> P:
+        """The parameters as filled for the item at `index`."""
+        return self.parameters[index if len(self.parameters) > 1 else 0]
+
+
+class HttpClient(Protocol):
+    """Outgoing HTTP behind the SSRF guard; engine_service/outgoing.py is the real one."""
+
+    async def send(self, request: "HttpRequest") -> "HttpResponse":
+        """Send one request.
+
+        Raises:
+            NodeError: Refused by the guard, not connected, timed out, or too large.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One outgoing request. `timeout` is seconds for the whole exchange."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: bytes | None = None
+    timeout: float = 30.0
+    follow_redirects: bool = True
+    verify_tls: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """What came back; `url` is where redirects ended."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What an action may use.
+
+    Attributes:
+        http: Outgoing HTTP, guarded.
+        sandbox: Runs user code in a worker process (engine_service/sandbox.py).
+        models: Language models by `provider:model` name (shared/llms).
+        idempotency_key: `run:node:iteration`, the same for every try of this execution.
+        emit: Tells watchers of progress (`node.delta` events); never part of the result.
+        log: Writes a line to the run's log.
+    """
+
+    http: HttpClient
+    sandbox: Any
+    models: Any
+    idempotency_key: str
+    emit: Callable[[JsonObject], Awaitable[None]]
+    log: Callable[[str, str], Awaitable[None]]
+
+
+# --- what a node declares --------------------------------------------------------------------------
+
+
+class NodeType(ABC, Generic[P]):
+    """A kind of node. Subclass `PureNode` or `ActionNode`, not this.
+
+    Class attributes:
+        type: Its name in definitions, `family.name`.
+        title: Its name for people.
+        Parameters: The Pydantic model of its parameters; every field has a description.
+        inputs: Names of its inputs; () for a trigger.
+        outputs: Names of its outputs, apart from those that follow from parameters.
+        per_item: True when parameters are filled for each item; False when the node works on the
+            whole list and they are filled once, with the first item in scope.
+        needs_all_inputs: True when it waits for every live input (a merge); False runs on any.
+        effect: What it does to the world.
+        examples: Parameter objects that are valid and instructive; at least one.
+        keywords: Words by which people ask for it, in English and Chinese, for retrieval.
+    """
+
+    type: ClassVar[str]
+    version: ClassVar[int] = 1
+    title: ClassVar[str]
+    Parameters: ClassVar[type[NodeParameters]]
+    inputs: ClassVar[tuple[str, ...]] = (MAIN,)
+    outputs: ClassVar[tuple[str, ...]] = (MAIN,)
+    per_item: ClassVar[bool] = True
+    needs_all_inputs: ClassVar[bool] = False
+    effect: ClassVar[Effect] = Effect.PURE
+    examples: ClassVar[tuple[JsonObject, ...]]
+    keywords: ClassVar[tuple[str, ...]] = ()
+    credential_types: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def family(cls) -> str:
+        """The first part of the type's name."""
+        return cls.type.partition(".")[0]
+
+    @classmethod
+    def ports(cls, parameters: JsonObject) -> tuple[str, ...]:
+        """The outputs of a node with these parameters (as written, expressions unfilled)."""
+        del parameters
+        return cls.outputs
+
+    @classmethod
+    def input_names(cls, parameters: JsonObject) -> tuple[str, ...]:
+        """The inputs of a node with these parameters (as written, expressions unfilled)."""
+        del parameters
+        return cls.inputs
+
+    @classmethod
+    def check(cls, parameters: P) -> Sequence[tuple[str, str, str]]:
+        """Findings beyond the schema: (pointer below /parameters, code, message)."""
+        del parameters
+        return ()
+
+
+class PureNode(NodeType[P]):
+    """A node that is computed from its input alone."""
+
+    @abstractmethod
+    def run(self, given: NodeInput[P]) -> Outcome:
+        """Compute; no I/O, no clock, no randomness but what `given` holds."""
+
+
+class ActionNode(NodeType[P]):
+    """A node that touches the world, or waits for it."""
+
+    @abstractmethod
+    async def run(self, given: NodeInput[P], services: Services) -> Outcome:
+        """Do the work; cancellation may come at any await."""
+
+    @abstractmethod
+    def plan(self, parameters: P) -> str:
+        """What it would do, in a line, without secrets: `POST https://example.com/orders`."""
+
+    @abstractmethod
+    def sample(self, given: NodeInput[P]) -> Done:
+        """A plausible result for a simulation, shaped like the real one."""

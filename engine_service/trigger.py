@@ -1,0 +1,86 @@
+"""What a trigger is: a node that begins runs, and how the outside world sets it off.
+
+A trigger is also an ordinary pure node: within a run it hands on the run's input items.
+`triggers/` holds one file per kind. A schedule is asked for its next time; a webhook verifies and
+shapes an incoming request. Both are pure: rows, clocks and sockets are the engine's affair.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from engine_service.node import MAIN, Done, NodeInput, Outcome, P, PureNode
+from shared.workflow import Item
+
+
+class Trigger(PureNode[P]):
+    """A node that begins runs."""
+
+    inputs: ClassVar[tuple[str, ...]] = ()
+
+    def run(self, given: NodeInput[P]) -> Outcome:
+        """Hand on the run's input items, which the engine passes as `main`."""
+        return Done({MAIN: given.items})
+
+
+class ClockTrigger(Trigger[P]):
+    """A trigger that follows the clock."""
+
+    @abstractmethod
+    def next_fire_at(self, parameters: P, after: datetime, timezone: str) -> datetime | None:
+        """The first moment strictly later than `after` (aware, UTC) at which it fires, in UTC."""
+
+    @abstractmethod
+    def tick_item(self, parameters: P, fire_at: datetime, timezone: str) -> Item:
+        """The item a run gets for this tick."""
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingRequest:
+    """An HTTP request for a webhook; header names in lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    query: str
+    body: bytes
+    remote_address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why an incoming request starts nothing: the HTTP status and a line for the caller."""
+
+    status: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An incoming request that starts a run.
+
+    Attributes:
+        item: What the run gets.
+        delivery_id: The sender's id of this delivery; a second one with the same id is a repeat.
+        response_mode: `at_once`, `last_node` or `respond_node`.
+    """
+
+    item: Item
+    delivery_id: str | None
+    response_mode: str
+
+
+class WebhookTrigger(Trigger[P]):
+    """A trigger that an HTTP request sets off."""
+
+    @abstractmethod
+    def path(self, parameters: P) -> str:
+        """The path below /v1/hooks/{tenant part}, without slashes at the ends."""
+
+    @abstractmethod
+    def receive(
+        self, parameters: P, request: IncomingRequest, secret: str, now: datetime
+    ) -> Accepted | Refused:
+        """Verify the request (constant time, with tolerance) and shape it into an item."""
