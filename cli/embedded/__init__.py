@@ -1,0 +1,1 @@
+"""What other meshes rent: PostgreSQL, Valkey, and somebody who watches over processes."""

@@ -1,0 +1,1 @@
+"""What several rooms' tests stand on: throwaway servers, builders of test data."""
