@@ -5,16 +5,17 @@ declare it, `Parameters` is its JSON Schema, the class's docstring its documenta
 behaviour. A node sees data and a few services; it never sees the store, the wire or another node.
 
 Two kinds of node:
-- `PureNode`: computed from its input alone. `run` is an ordinary function. It may be computed again
-  after a crash, and runs for real in a simulation.
-- `ActionNode`: touches the world (or waits). `run` is a coroutine and gets `Services`. Its start and
-  its end are journalled; in a simulation it is not run: `plan` says what it would do, `sample`
-  what it might have answered.
+- `PureNode`: computed from its input alone. `run` is an ordinary function. It may be computed
+  again after a crash, and runs for real in a simulation.
+- `ActionNode`: touches the world (or waits). `run` is a coroutine and gets `Services`. Its start
+  and its end are journalled; in a simulation it is not run: `plan` says what it would do,
+  `sample` what it might have answered.
 
 A node does not raise for what may happen in business: it returns `Failed`. It raises
 `NodeError` only from deep inside, which the executor turns into `Failed`.
 """
 
+import builtins
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,7 +50,7 @@ class NodeParameters(BaseModel):
 P = TypeVar("P", bound=NodeParameters)
 
 
-# --- what may come of a node -----------------------------------------------------------------------
+# --- what may come of a node
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ class NodeError(Exception):
         self.failure = failure
 
 
-# --- what a node is given --------------------------------------------------------------------------
+# --- what a node is given
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +238,7 @@ class Services:
     log: Callable[[str, str], Awaitable[None]]
 
 
-# --- what a node declares --------------------------------------------------------------------------
+# --- what a node declares
 
 
 class NodeType(ABC, Generic[P]):
@@ -257,10 +258,10 @@ class NodeType(ABC, Generic[P]):
         keywords: Words by which people ask for it, in English and Chinese, for retrieval.
     """
 
+    Parameters: ClassVar[builtins.type[NodeParameters]]
     type: ClassVar[str]
     version: ClassVar[int] = 1
     title: ClassVar[str]
-    Parameters: ClassVar[type[NodeParameters]]
     inputs: ClassVar[tuple[str, ...]] = (MAIN,)
     outputs: ClassVar[tuple[str, ...]] = (MAIN,)
     per_item: ClassVar[bool] = True

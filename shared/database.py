@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, text
@@ -79,9 +80,7 @@ class Database:
             async with await psycopg.AsyncConnection.connect(
                 self._url, autocommit=True, options=f"-c role={self._role}", connect_timeout=5
             ) as connection:
-                await connection.execute(
-                    psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(channel))
-                )
+                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
                 async for notification in connection.notifies():
                     yield notification.payload
         except psycopg.OperationalError as error:

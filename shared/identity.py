@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 import jwt
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from shared.errors import Unauthenticated
 
@@ -32,7 +32,7 @@ class Role(StrEnum):
         return order.index(self) <= order.index(other)
 
 
-class Principal(BaseModel):
+class Principal(BaseModel, frozen=True):
     """An authenticated caller.
 
     Attributes:
@@ -41,8 +41,6 @@ class Principal(BaseModel):
         role: What the caller may do within the tenant.
         email: For people, when known; approver lists compare with it.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     tenant_id: str
     subject: str

@@ -35,7 +35,6 @@ _OPTIONS: Sequence[tuple[str, int]] = (
     ("grpc.so_reuseport", 0),
 )
 
-Handler = grpc.RpcMethodHandler[Any, Any]
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -63,7 +62,9 @@ class RpcServer:
         self._server = grpc.aio.server(interceptors=[_Door(mesh_secret)], options=_OPTIONS)
         for service in self._services:
             service.add(service.servicer, self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(  # pyright: ignore[reportUnknownMemberType] (untyped)
+            self._health, self._server
+        )
         names = [service.name for service in self._services]
         reflection.enable_server_reflection(
             [*names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
@@ -94,12 +95,12 @@ class _Door(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler:
+    ) -> Any:
         handler = await continuation(handler_call_details)
         method = handler_call_details.method or ""
-        if handler is None or method.startswith(_OPEN_PREFIXES):  # pyright: ignore[reportUnnecessaryComparison] (None for unknown methods)
+        if handler is None or method.startswith(_OPEN_PREFIXES):
             return handler
         metadata = {
             key: value

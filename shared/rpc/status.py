@@ -4,6 +4,10 @@ The kind is the gRPC status, the narrower reason and the facts are ErrorInfo, wh
 input is BadRequest. Nothing else in the mesh builds or reads an error status.
 """
 
+# google.rpc ships no types; everything unknown ends inside this file.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 import grpc
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
