@@ -47,7 +47,7 @@ CREATE TABLE engine.versions (
   workflow_id  text        NOT NULL,
   number       integer     NOT NULL CHECK (number >= 1),
   tenant_id    text        NOT NULL,
-  definition   jsonb       NOT NULL,
+  definition   json        NOT NULL,  -- not jsonb: the author's order of keys is kept
   digest       text        NOT NULL,
   created_by   text        NOT NULL,
   note         text        NOT NULL DEFAULT '',

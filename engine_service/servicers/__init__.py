@@ -1,0 +1,1 @@
+"""The engine's gRPC services, one file per noun; a method is a use case and one transaction."""

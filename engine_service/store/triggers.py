@@ -1,0 +1,145 @@
+"""Live triggers in PostgreSQL: a row exists exactly while its trigger is live."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from engine_service.store.pages import Page
+from shared.errors import NotFound
+from shared.ids import is_id
+from shared.workflow import JsonObject
+
+metadata = sa.MetaData(schema="engine")
+triggers = sa.Table(
+    "triggers",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("tenant_id", sa.Text),
+    sa.Column("workflow_id", sa.Text),
+    sa.Column("version", sa.Integer),
+    sa.Column("node_id", sa.Text),
+    sa.Column("type", sa.Text),
+    sa.Column("parameters", pg.JSONB),
+    sa.Column("timezone", sa.Text),
+    sa.Column("path", sa.Text),
+    sa.Column("secret", sa.Text),
+    sa.Column("next_fire_at", sa.DateTime(timezone=True)),
+    sa.Column("created_at", sa.DateTime(timezone=True)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveTrigger:
+    """A trigger that may begin runs of one version of a workflow.
+
+    Attributes:
+        path: Where a webhook listens, below /v1/hooks; None for others.
+        next_fire_at: When a clock trigger is due; None for others, and when it never fires again.
+    """
+
+    id: str
+    tenant_id: str
+    workflow_id: str
+    version: int
+    node_id: str
+    type: str
+    parameters: JsonObject
+    timezone: str
+    path: str | None
+    secret: str
+    next_fire_at: datetime | None
+    created_at: datetime
+
+
+async def insert_triggers(connection: AsyncConnection, rows: Sequence[LiveTrigger]) -> set[str]:
+    """Make triggers live.
+
+    Returns:
+        The webhook paths among them that another workflow of the tenant holds; their rows were not
+        stored, so the caller must give up the transaction if there is any.
+    """
+    if not rows:
+        return set()
+    values = [{name: getattr(row, name) for name in LiveTrigger.__slots__} for row in rows]
+    stored = await connection.execute(
+        pg.insert(triggers)
+        .values(values)
+        .on_conflict_do_nothing(index_elements=[triggers.c.path])
+        .returning(triggers.c.id)
+    )
+    ids = set(stored.scalars())
+    return {row.path for row in rows if row.id not in ids and row.path is not None}
+
+
+async def delete_triggers(connection: AsyncConnection, workflow_id: str) -> Sequence[LiveTrigger]:
+    """Turn a workflow's triggers off, and tell which ones were live."""
+    found = await connection.execute(
+        triggers.delete().where(triggers.c.workflow_id == workflow_id).returning(*triggers.c)
+    )
+    return [LiveTrigger(**row) for row in found.mappings()]
+
+
+async def get_trigger(connection: AsyncConnection, trigger_id: str) -> LiveTrigger:
+    """One live trigger.
+
+    Raises:
+        NotFound: There is none, it is off, or it is another tenant's.
+    """
+    if is_id("trg", trigger_id):
+        found = await connection.execute(sa.select(triggers).where(triggers.c.id == trigger_id))
+        row = found.mappings().one_or_none()
+        if row is not None:
+            return LiveTrigger(**row)
+    raise NotFound("There is no such live trigger.", reason="TRIGGER_NOT_FOUND")
+
+
+async def find_by_path(connection: AsyncConnection, path: str) -> LiveTrigger | None:
+    """The webhook that listens on a path, if there is one."""
+    found = await connection.execute(sa.select(triggers).where(triggers.c.path == path))
+    row = found.mappings().one_or_none()
+    return None if row is None else LiveTrigger(**row)
+
+
+async def list_triggers(
+    connection: AsyncConnection, page: Page, workflow_id: str = ""
+) -> Sequence[LiveTrigger]:
+    """Live triggers, newest first: one more than the page holds, when there are more."""
+    query = sa.select(triggers).order_by(triggers.c.id.desc()).limit(page.size + 1)
+    if workflow_id:
+        query = query.where(triggers.c.workflow_id == workflow_id)
+    if page.after:
+        query = query.where(triggers.c.id < page.after)
+    found = await connection.execute(query)
+    return [LiveTrigger(**row) for row in found.mappings()]
+
+
+async def take_due(
+    connection: AsyncConnection, now: datetime, at_most: int
+) -> Sequence[LiveTrigger]:
+    """Clock triggers that are due, earliest first; nobody else gets them in this transaction."""
+    found = await connection.execute(
+        sa.select(triggers)
+        .where(triggers.c.next_fire_at <= now)
+        .order_by(triggers.c.next_fire_at)
+        .limit(at_most)
+        .with_for_update(skip_locked=True)
+    )
+    return [LiveTrigger(**row) for row in found.mappings()]
+
+
+async def advance(
+    connection: AsyncConnection, trigger_id: str, next_fire_at: datetime | None
+) -> None:
+    """Say when a trigger that this transaction has taken is due again."""
+    await connection.execute(
+        triggers.update().where(triggers.c.id == trigger_id).values(next_fire_at=next_fire_at)
+    )
+
+
+async def find_next_fire_at(connection: AsyncConnection) -> datetime | None:
+    """When the next clock trigger is due, if any is."""
+    return (await connection.execute(sa.select(sa.func.min(triggers.c.next_fire_at)))).scalar()
