@@ -1,0 +1,77 @@
+"""Write the reference pages that follow from the code: settings and node types. `make docs`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic_settings import BaseSettings
+
+from agent_service.settings import AgentSettings
+from engine_service.catalogue import CATALOGUE
+from engine_service.settings import EngineSettings
+from gateway.settings import GatewaySettings
+
+DOCS = Path(__file__).resolve().parent
+SETTINGS: dict[str, type[BaseSettings]] = {
+    "gateway": GatewaySettings,
+    "agent_service": AgentSettings,
+    "engine_service": EngineSettings,
+}
+
+
+def configuration() -> str:
+    """The page of every environment variable."""
+    parts = [
+        "# Configuration",
+        "",
+        "Made from the settings of each service by `make docs`. The environment is the only source.",
+    ]
+    for service, settings in SETTINGS.items():
+        parts += [
+            "",
+            f"## `python -m {service}`",
+            "",
+            "| variable | default | meaning |",
+            "|---|---|---|",
+        ]
+        for field, info in settings.model_fields.items():
+            default = (
+                "required"
+                if info.is_required()
+                else f"`{_shown(info.get_default(call_default_factory=True, validated_data={}))}`"
+            )
+            parts.append(f"| `{_variable(settings, field)}` | {default} | {info.description} |")
+    return "\n".join(parts) + "\n"
+
+
+def node_types() -> str:
+    """The page of every node type."""
+    parts = ["# Node types", "", "Made from the catalogue by `make docs`."]
+    for node_type in sorted(CATALOGUE.values(), key=lambda one: one.type):
+        parts += ["", f"## `{node_type.type}`: {node_type.title}", ""]
+        parts += [line.strip() for line in (node_type.__doc__ or "").strip().splitlines()]
+        inputs, outputs = ", ".join(node_type.inputs) or "none", ", ".join(node_type.outputs)
+        parts += ["", f"Inputs: {inputs}. Outputs: {outputs}. Effect: {node_type.effect}.", ""]
+        parts += ["| parameter | meaning |", "|---|---|"]
+        for field, info in node_type.Parameters.model_fields.items():
+            parts.append(f"| `{info.alias or field}` | {info.description or ''} |")
+    return "\n".join(parts) + "\n"
+
+
+def _variable(settings: type[BaseSettings], field: str) -> str:
+    info = settings.model_fields[field]
+    name = info.validation_alias if isinstance(info.validation_alias, str) else field
+    prefix = "" if name != field else str(settings.model_config.get("env_prefix") or "")
+    return f"{prefix}{name}".upper()
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+PAGES = {"configuration.md": configuration, "node-types.md": node_types}
+
+if __name__ == "__main__":
+    for page, make in PAGES.items():
+        sys.stdout.write(f"docs/{page}\n")
+        (DOCS / page).write_text(make())
