@@ -24,7 +24,7 @@ def configuration() -> str:
     parts = [
         "# Configuration",
         "",
-        "Made from the settings of each service by `make docs`. The environment is the only source.",
+        "Made from each service's settings by `make docs`. The environment is the only source.",
     ]
     for service, settings in SETTINGS.items():
         parts += [
