@@ -9,8 +9,9 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, cast
 
+from shared.errors import InvalidInput
 from shared.llm_errors import BudgetExhausted, OutputInvalid
 
 
@@ -49,7 +50,7 @@ class ToolCall:
                 f"The model called {self.name!r} with arguments that are not an object",
                 reason="MODEL_TOOL_ARGUMENTS_INVALID",
             )
-        return value
+        return cast("dict[str, Any]", value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +104,15 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True)
 class OutputSchema:
-    """The JSON Schema an answer must satisfy; `name` is a slug that vendors want to have."""
+    """The JSON Schema of an object that an answer must be; `name` is a slug that vendors want."""
 
     name: str
     schema: Mapping[str, Any]
     description: str = ""
+
+    def __post_init__(self) -> None:
+        if self.schema.get("type") != "object":
+            raise InvalidInput("The schema of an answer must be that of an object")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +168,7 @@ class Reply:
         model: `provider:model` that answered; in a chain, not always the first.
         text: What it says; with an output schema, the JSON text.
         reasoning: What it let us see of its thinking.
+        refusal: Why it would not answer, in its words, if it said so.
         data: The value of `text`, parsed and valid, when the request had an output schema.
         raw: The vendor's final message as JSON, for records and tests.
         native: See `Native`; used by `message`.
@@ -174,6 +180,7 @@ class Reply:
     usage: Usage
     tool_calls: tuple[ToolCall, ...] = ()
     reasoning: str = ""
+    refusal: str = ""
     data: Any = None
     raw: Mapping[str, Any] = field(default_factory=dict[str, Any])
     native: Native | None = None
@@ -279,9 +286,14 @@ class Budget:
 
 
 class Reservation:
-    """What was set aside for a call under way; leaving the block unsettled gives it all back."""
+    """What was set aside for a call under way.
+
+    A call that is left unsettled, because it failed or was given up, is charged `at_least`:
+    nothing, unless something of its answer had arrived.
+    """
 
     def __init__(self, budget: Budget, highest: Usage) -> None:
+        self.at_least = Usage()
         self._budget = budget
         self._highest = highest
         self._settled = False
@@ -295,7 +307,7 @@ class Reservation:
 
     def __exit__(self, *exc: object) -> None:
         if not self._settled:
-            self._budget.settle(self._highest, Usage())
+            self._budget.settle(self._highest, self.at_least)
 
 
 ToolChoice = Literal["auto", "required", "none"]
@@ -362,7 +374,7 @@ class Embedder(Protocol):
         """`provider:model`."""
         ...
 
-    async def embed(self, texts: Sequence[str], *, budget: Budget | None = None) -> Embeddings:
+    async def embed(self, texts: Sequence[str]) -> Embeddings:
         """Vectors of all texts, asked for in as few calls as the vendor allows."""
         ...
 
