@@ -1,3 +1,21 @@
-"""What every test may ask for: real servers, thrown away afterwards."""
+"""What every test may ask for: real servers, thrown away afterwards.
+
+`--long` runs the tests marked `long` too: those that need minutes to say something.
+"""
+
+import pytest
 
 pytest_plugins = ["tests.support.postgres", "tests.support.valkey"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the long tests too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--long"):
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]

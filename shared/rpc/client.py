@@ -20,6 +20,8 @@ from shared.rpc import call
 from shared.rpc.status import from_rpc_error
 
 DEFAULT_DEADLINE_SECONDS = 30.0
+# gRPC's own names for addresses; anything else is a name to look up.
+_SCHEMES = ("unix:", "ipv4:", "ipv6:", "dns:")
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 
@@ -32,13 +34,13 @@ def connect(
     """Open a channel to a service of the mesh; it connects lazily and again.
 
     Args:
-        address: `host:port` or `unix:path`; all addresses of a DNS name take turns.
+        address: `host:port`, `unix:path` or `ipv4:a:p,b:p`; all of its addresses take turns.
         services: The descriptors of the services behind it: their methods without side effects
             are retried while the other side is UNAVAILABLE.
         mesh_secret: Signs the caller's identity.
         fallback: Who calls when no call is at hand, such as a service on its own account.
     """
-    target = address if ":" not in address or address.startswith("unix:") else f"dns:///{address}"
+    target = address if address.startswith(_SCHEMES) else f"dns:///{address}"
     options = (
         ("grpc.service_config", json.dumps(_service_config(services))),
         ("grpc.enable_retries", 1),
