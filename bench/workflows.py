@@ -1,0 +1,70 @@
+"""The definitions under measurement."""
+
+from itertools import pairwise
+from typing import Any
+
+
+def webhook_set_respond(path: str) -> dict[str, Any]:
+    """The smallest durable answer: a webhook, one computed field, a response."""
+    return _chain(
+        "webhook-set-respond",
+        [
+            _webhook(path),
+            {
+                "id": "set",
+                "type": "data.set",
+                "parameters": {
+                    "assignments": [{"name": "total", "value": "{{ $json.body.amount }}"}]
+                },
+            },
+            {"id": "respond", "type": "flow.respond"},
+        ],
+    )
+
+
+def pure_nodes(path: str, count: int) -> dict[str, Any]:
+    """A chain of `count` nodes that compute, between a webhook and its response."""
+    sets = [
+        {
+            "id": f"set{number}",
+            "type": "data.set",
+            "parameters": {
+                "include": "all",
+                "assignments": [{"name": f"f{number}", "value": "{{ $json.body.amount }}"}],
+            },
+        }
+        for number in range(count)
+    ]
+    respond = {"id": "respond", "type": "flow.respond"}
+    return _chain(f"{count}-pure", [_webhook(path), *sets, respond])
+
+
+def http_effects(path: str, count: int, url: str) -> dict[str, Any]:
+    """A chain of `count` journalled HTTP calls, between a webhook and its response."""
+    calls = [
+        {
+            "id": f"call{number}",
+            "type": "http.request",
+            "parameters": {"method": "POST", "url": url},
+        }
+        for number in range(count)
+    ]
+    respond = {"id": "respond", "type": "flow.respond"}
+    return _chain(f"{count}-http", [_webhook(path), *calls, respond])
+
+
+def _webhook(path: str) -> dict[str, Any]:
+    return {
+        "id": "hook",
+        "type": "trigger.webhook",
+        "parameters": {"path": path, "methods": ["POST"], "response_mode": "respond_node"},
+    }
+
+
+def _chain(name: str, nodes: list[dict[str, Any]]) -> dict[str, Any]:
+    ids = [node["id"] for node in nodes]
+    return {
+        "name": name,
+        "nodes": [{"name": node["id"], **node} for node in nodes],
+        "connections": [{"from": before, "to": after} for before, after in pairwise(ids)],
+    }
