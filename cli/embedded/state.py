@@ -1,0 +1,150 @@
+"""The state directory (`.flowloom/`): a mesh's lock, secrets, logs, data, and note of what runs.
+
+`mesh.json` is what other commands and tests read; it and the secrets are for their owner only.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+import tempfile
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from cli.embedded.placement import EmbeddedError
+from cli.embedded.processes import ProcessRecord
+
+DEFAULT = Path(".flowloom")
+# Generated once and kept: whoever forgets them can no longer read tokens or data of earlier starts.
+SECRETS = ("postgres_password", "valkey_password", "mesh_secret", "jwt_secret")
+
+
+class AlreadyRunning(EmbeddedError):
+    """Another mesh holds this state directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeshRecord:
+    """What runs where; addresses are complete, processes can be found again."""
+
+    state: Literal["starting", "ready", "draining"]
+    pid: int
+    started_at: str
+    gateway_url: str
+    agent_address: str
+    engine_addresses: tuple[str, ...]
+    database_url: str
+    redis_url: str
+    logs: str
+    processes: tuple[ProcessRecord, ...] = field(default=())
+
+
+class StateDirectory:
+    """One `.flowloom/`; at most one mesh at a time holds it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.logs = self.path / "logs"
+        self.postgres = self.path / "postgres"
+        self.valkey = self.path / "valkey"
+        self.lock = self.path / "lock"
+        self._mesh = self.path / "mesh.json"
+        self._secrets = self.path / "secrets.json"
+
+    @contextmanager
+    def claim(self) -> Generator[None]:
+        """Hold the directory; the operating system lets go of it when we die.
+
+        Raises:
+            AlreadyRunning: somebody else holds it.
+            EmbeddedError: it cannot be written.
+        """
+        self._prepare()
+        with self.lock.open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise AlreadyRunning(
+                    f"A mesh already runs in {self.path} (process {self.holder()}). "
+                    "Stop it first, or choose another place with --state-dir."
+                ) from error
+            lock.truncate(0)
+            lock.write(f"{os.getpid()}\n")
+            lock.flush()
+            try:
+                yield
+            finally:
+                lock.truncate(0)
+
+    def holder(self) -> int | None:
+        """Return the process id in the lock file, be that process alive or not."""
+        try:
+            return int(self.lock.read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def is_held(self) -> bool:
+        """Tell whether a living process holds the directory."""
+        try:
+            with self.lock.open("r") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    def secrets(self) -> Mapping[str, str]:
+        """Return the secrets of this mesh, generating those that are missing."""
+        known = _read(self._secrets) or {}
+        missing = [name for name in SECRETS if name not in known]
+        if missing:
+            known |= {name: secrets.token_urlsafe(36) for name in missing}
+            self._write(self._secrets, known)
+        return known
+
+    def write_mesh(self, mesh: MeshRecord) -> None:
+        self._write(self._mesh, asdict(mesh))
+
+    def find_mesh(self) -> MeshRecord | None:
+        """Return what was last written about a mesh here, be it alive or not."""
+        found = _read(self._mesh)
+        if found is None:
+            return None
+        found["engine_addresses"] = tuple(found["engine_addresses"])
+        found["processes"] = tuple(ProcessRecord(**process) for process in found["processes"])
+        return MeshRecord(**found)
+
+    def forget_mesh(self) -> None:
+        self._mesh.unlink(missing_ok=True)
+
+    def _prepare(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            # Root lends PostgreSQL another account, which has to pass through; it can list nothing.
+            self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
+            self.logs.mkdir(mode=0o700, exist_ok=True)
+            self.lock.touch(mode=0o600)
+        except OSError as error:
+            raise EmbeddedError(
+                f"The state directory {self.path} cannot be written ({error.strerror}). Run as its "
+                "owner, mend its permissions, or choose another place with --state-dir."
+            ) from error
+
+    def _write(self, target: Path, content: Mapping[str, Any]) -> None:
+        """Replace a file in one step, readable by its owner only."""
+        with tempfile.NamedTemporaryFile("w", dir=self.path, delete=False) as partial:
+            json.dump(content, partial, indent=2)
+        Path(partial.name).replace(target)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise EmbeddedError(f"{path} is damaged ({error}). Remove it and start again.") from error
