@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from engine_service.node import MAIN, Done, NodeInput, Outcome, P, PureNode
-from shared.workflow import Item
+from shared.workflow import Item, JsonObject
 
 
 class Trigger(PureNode[P]):
@@ -23,6 +23,11 @@ class Trigger(PureNode[P]):
     def run(self, given: NodeInput[P]) -> Outcome:
         """Hand on the run's input items, which the engine passes as `main`."""
         return Done({MAIN: given.items})
+
+    def input_schema(self, parameters: P) -> JsonObject | None:
+        """The JSON Schema that a run's input must satisfy; None takes any object."""
+        del parameters
+        return None
 
 
 class ClockTrigger(Trigger[P]):

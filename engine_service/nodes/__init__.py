@@ -1,0 +1,20 @@
+"""Every node type that is no trigger, one file each. To add one: write it, list its class here."""
+
+from typing import Any
+
+from engine_service.node import NodeType
+from engine_service.nodes.data_set import DataSet
+from engine_service.nodes.flow_filter import FlowFilter
+from engine_service.nodes.flow_if import FlowIf
+from engine_service.nodes.flow_noop import FlowNoop
+from engine_service.nodes.flow_respond import FlowRespond
+from engine_service.nodes.flow_stop import FlowStop
+
+NODES: tuple[type[NodeType[Any]], ...] = (
+    DataSet,
+    FlowIf,
+    FlowFilter,
+    FlowRespond,
+    FlowStop,
+    FlowNoop,
+)

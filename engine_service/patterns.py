@@ -1,0 +1,109 @@
+"""JavaScript regular expressions for conditions, with a time limit.
+
+Authors know JavaScript's dialect, from `/^fo{2}$/i` to `(?<name>…)`. Where Python's differs the
+pattern is rewritten; a pattern that backtracks without end is stopped, since it would hold up
+every run in the process.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+import regex
+
+TIME_LIMIT_SECONDS = 0.1
+_DELIMITED = re.compile(r"/(?P<body>.*?)/(?P<flags>[gimusy]*)", re.DOTALL)
+_FLAGS = {"i": regex.IGNORECASE, "m": regex.MULTILINE, "s": regex.DOTALL}
+_TOKEN = re.compile(
+    r"\\u\{[0-9a-fA-F]+\}|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|\\c[A-Za-z]|\\k<[^>]+>|\\p\{[^}]+\}"
+    r"|\\P\{[^}]+\}|\\.|\[\^\]|\[\]|.",
+    re.DOTALL,
+)
+_CLASSES = {
+    r"\d": "0-9",
+    r"\w": "A-Za-z0-9_",
+}
+_NEGATED = {r"\D": r"[^0-9]", r"\W": r"[^A-Za-z0-9_]"}
+
+
+class BadPattern(ValueError):
+    """The pattern is not a regular expression, or takes too long."""
+
+
+def search(pattern: str, text: str) -> bool:
+    """Whether the pattern, bare or `/delimited/flags`, is found in the text.
+
+    Raises:
+        BadPattern: It is malformed, or needs more than TIME_LIMIT_SECONDS.
+    """
+    compiled, sticky = _compile(pattern)
+    find = compiled.match if sticky else compiled.search
+    try:
+        return find(text, timeout=TIME_LIMIT_SECONDS) is not None
+    except TimeoutError as error:
+        raise BadPattern(f"the pattern {pattern!r} takes too long on this text") from error
+
+
+@lru_cache(maxsize=512)
+def _compile(pattern: str) -> tuple[regex.Pattern[str], bool]:
+    match = _DELIMITED.fullmatch(pattern)
+    body, letters = (match["body"], match["flags"]) if match else (pattern, "")
+    flags = regex.V0
+    for letter in letters:
+        flags |= _FLAGS.get(letter, 0)
+    try:
+        return regex.compile("".join(_translate(body, "m" in letters)), flags), "y" in letters
+    except regex.error as error:
+        raise BadPattern(f"the pattern {pattern!r} is malformed: {error}") from error
+
+
+def _translate(body: str, multiline: bool) -> Iterator[str]:
+    in_class = False
+    for token in _TOKEN.findall(body):
+        if in_class:
+            in_class = token != "]"
+            yield _in_class(token)
+        elif token == "[":
+            in_class = True
+            yield token
+        else:
+            yield _outside(token, multiline)
+
+
+def _in_class(token: str) -> str:
+    if token in ("[", "[]", "[^]"):
+        return "".join("\\" + sign if sign == "[" else sign for sign in token)
+    if token in ("&", "~", "|", "-") or token == "]":
+        return token
+    if token == r"\b":
+        return r"\x08"
+    return _CLASSES.get(token) or _escape(token)
+
+
+def _outside(token: str, multiline: bool) -> str:
+    if token == "$" and not multiline:
+        return r"\Z"
+    if token == "[^]":
+        return r"[\s\S]"
+    if token == "[]":
+        return r"(?!)"
+    if token in _CLASSES:
+        return f"[{_CLASSES[token]}]"
+    return _NEGATED.get(token) or _escape(token)
+
+
+def _escape(token: str) -> str:
+    if token.startswith((r"\u{", r"\u")) and len(token) > 2:
+        return regex.escape(chr(int(token[2:].strip("{}"), 16)))
+    if token.startswith(r"\c") and len(token) == 3:
+        return regex.escape(chr(ord(token[2]) % 32))
+    if token.startswith(r"\k<"):
+        return f"(?P={token[3:-1]})"
+    if token in (r"\/", r"\-", r"\_") or (len(token) == 2 and token[0] == "\\" and _odd(token[1])):
+        return regex.escape(token[1])
+    return token
+
+
+def _odd(letter: str) -> bool:
+    """Letters that JavaScript lets one escape for nothing, and that mean something in Python."""
+    return letter in "aACeEGhHijJKlLmMNoOqQRUVyYXzZg<>"

@@ -1,0 +1,8 @@
+"""Every kind of trigger, one file each. To add one: write the file, list its class here."""
+
+from typing import Any
+
+from engine_service.trigger import Trigger
+from engine_service.triggers.manual import ManualTrigger
+
+TRIGGERS: tuple[type[Trigger[Any]], ...] = (ManualTrigger,)
