@@ -110,9 +110,13 @@ BEGIN
         NULL;  -- another service was quicker
       END;
     END IF;
-    IF NOT pg_has_role(current_user, wanted, 'MEMBER') THEN
+    BEGIN
+      -- Since PostgreSQL 16 whoever creates a role is a member that may not become it.
+      EXECUTE format('SET LOCAL ROLE %I', wanted);
+      RESET ROLE;
+    EXCEPTION WHEN insufficient_privilege THEN
       EXECUTE format('GRANT %I TO CURRENT_USER', wanted);
-    END IF;
+    END;
   END LOOP;
 END $$
 """
