@@ -12,9 +12,9 @@ from enum import StrEnum
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 from alembic import command
 from alembic.config import Config
+from psycopg import sql
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
