@@ -1,6 +1,6 @@
 """Live triggers in PostgreSQL: a row exists exactly while its trigger is live."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,13 +23,16 @@ triggers = sa.Table(
     sa.Column("version", sa.Integer),
     sa.Column("node_id", sa.Text),
     sa.Column("type", sa.Text),
-    sa.Column("parameters", pg.JSONB),
+    sa.Column("parameters", sa.JSON),
     sa.Column("timezone", sa.Text),
     sa.Column("path", sa.Text),
     sa.Column("secret", sa.Text),
     sa.Column("next_fire_at", sa.DateTime(timezone=True)),
     sa.Column("created_at", sa.DateTime(timezone=True)),
 )
+CHANNEL = "flowloom_triggers"
+"""Where PostgreSQL tells the schedulers that a clock trigger has come to life."""
+_HINT = sa.select(sa.func.pg_notify(CHANNEL, ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +75,14 @@ async def insert_triggers(connection: AsyncConnection, rows: Sequence[LiveTrigge
         .returning(triggers.c.id)
     )
     ids = set(stored.scalars())
+    if any(row.next_fire_at for row in rows):
+        await connection.execute(_HINT)
     return {row.path for row in rows if row.id not in ids and row.path is not None}
 
 
-async def delete_triggers(connection: AsyncConnection, workflow_id: str) -> Sequence[LiveTrigger]:
-    """Turn a workflow's triggers off, and tell which ones were live."""
-    found = await connection.execute(
-        triggers.delete().where(triggers.c.workflow_id == workflow_id).returning(*triggers.c)
-    )
-    return [LiveTrigger(**row) for row in found.mappings()]
+async def delete_triggers(connection: AsyncConnection, workflow_id: str) -> None:
+    """Turn a workflow's triggers off."""
+    await connection.execute(triggers.delete().where(triggers.c.workflow_id == workflow_id))
 
 
 async def get_trigger(connection: AsyncConnection, trigger_id: str) -> LiveTrigger:
@@ -131,13 +133,15 @@ async def take_due(
     return [LiveTrigger(**row) for row in found.mappings()]
 
 
-async def advance(
-    connection: AsyncConnection, trigger_id: str, next_fire_at: datetime | None
-) -> None:
-    """Say when a trigger that this transaction has taken is due again."""
-    await connection.execute(
-        triggers.update().where(triggers.c.id == trigger_id).values(next_fire_at=next_fire_at)
-    )
+async def advance(connection: AsyncConnection, due: Mapping[str, datetime | None]) -> None:
+    """Say by id when triggers that this transaction has taken are due again, if ever."""
+    if due:
+        await connection.execute(
+            triggers.update()
+            .where(triggers.c.id == sa.bindparam("trigger_id"))
+            .values(next_fire_at=sa.bindparam("due_at")),
+            [{"trigger_id": trigger_id, "due_at": moment} for trigger_id, moment in due.items()],
+        )
 
 
 async def find_next_fire_at(connection: AsyncConnection) -> datetime | None:

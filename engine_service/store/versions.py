@@ -1,7 +1,7 @@
 """Versions in PostgreSQL: definitions that never change once they are stored."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -48,6 +48,19 @@ async def insert_version(connection: AsyncConnection, version: StoredVersion) ->
     # Text that PostgreSQL checks and stores as JSON, byte for byte.
     values["definition"] = sa.cast(sa.literal(version.definition, sa.Text), sa.JSON)
     await connection.execute(versions.insert().values(values))
+
+
+async def append_version(connection: AsyncConnection, version: StoredVersion) -> int:
+    """Store a version behind the latest one, `version.number`, unless its content is the same.
+
+    Returns:
+        The number of the version that is now the latest.
+    """
+    latest = await find_version(connection, version.workflow_id, version.number)
+    if latest is not None and latest.digest == version.digest:
+        return latest.number
+    await insert_version(connection, replace(version, number=version.number + 1))
+    return version.number + 1
 
 
 async def get_version(connection: AsyncConnection, workflow_id: str, number: int) -> StoredVersion:

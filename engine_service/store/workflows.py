@@ -1,8 +1,10 @@
 """Workflows in PostgreSQL: the row that names a workflow and points at its versions."""
 
+import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -44,6 +46,16 @@ class StoredWorkflow:
     etag: str
     created_at: datetime
     updated_at: datetime
+
+    def changed(self, now: datetime, **changes: Any) -> "StoredWorkflow":
+        """The workflow after some changes, with a new etag; itself if they change nothing."""
+        after = replace(self, **changes)
+        return self if after == self else replace(after, etag=new_etag(), updated_at=now)
+
+
+def new_etag() -> str:
+    """A text that no state of a workflow has had before."""
+    return secrets.token_hex(8)
 
 
 async def insert_workflow(connection: AsyncConnection, workflow: StoredWorkflow) -> None:

@@ -47,7 +47,7 @@ CREATE TABLE engine.versions (
   workflow_id  text        NOT NULL,
   number       integer     NOT NULL CHECK (number >= 1),
   tenant_id    text        NOT NULL,
-  definition   json        NOT NULL,  -- not jsonb: the author's order of keys is kept
+  definition   json        NOT NULL,  -- not jsonb: keeps the order of keys, and any text
   digest       text        NOT NULL,
   created_by   text        NOT NULL,
   note         text        NOT NULL DEFAULT '',
@@ -63,7 +63,7 @@ CREATE TABLE engine.triggers (
   version       integer     NOT NULL,
   node_id       text        NOT NULL,
   type          text        NOT NULL,
-  parameters    jsonb       NOT NULL,
+  parameters    json        NOT NULL,
   timezone      text        NOT NULL DEFAULT 'UTC',
   path          text        UNIQUE,  -- below /v1/hooks; the first part is the tenant
   secret        text        NOT NULL DEFAULT '',

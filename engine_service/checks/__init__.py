@@ -1,0 +1,13 @@
+"""The checks of a definition, one file per family; `validate.py` runs them all."""
+
+from collections.abc import Callable, Iterator
+
+from engine_service.checks import connections, nodes, shape, whole
+from engine_service.diagnostic import Diagnostic, Subject
+
+CHECKS: tuple[Callable[[Subject], Iterator[Diagnostic]], ...] = (
+    whole.check,
+    nodes.check,
+    connections.check,
+    shape.check,
+)

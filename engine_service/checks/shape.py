@@ -1,0 +1,81 @@
+"""Checks how the nodes hang together: something starts them, nothing waits for itself."""
+
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+
+from engine_service.diagnostic import Diagnostic, Severity, Subject
+from engine_service.graph import Graph
+from engine_service.trigger import WebhookTrigger
+from shared.workflow import pointer
+
+LOOP_TYPE = "flow.loop"
+LOOP_PORT = "loop"
+
+
+def check(subject: Subject) -> Iterator[Diagnostic]:
+    """What is wrong with the shape."""
+    yield from _check_triggers(subject)
+    yield from _check_webhook_paths(subject)
+    yield from _check_circles(subject)
+
+
+def _check_triggers(subject: Subject) -> Iterator[Diagnostic]:
+    triggers = {place: node.disabled for place, node, _ in subject.triggers()}
+    starts = [place for place, disabled in triggers.items() if not disabled]
+    if not starts:
+        yield Diagnostic(
+            "/nodes",
+            "no_trigger",
+            "Nothing ever starts this workflow.",
+            "Enable its trigger." if triggers else "Add a trigger, such as 'trigger.manual'.",
+        )
+        return
+    reachable = subject.graph.reachable_from(starts)
+    for place, node in enumerate(subject.nodes):
+        if place not in reachable and place not in triggers:
+            yield Diagnostic(
+                pointer(["nodes", place]),
+                "unreachable_node",
+                f"No trigger leads to {node.name!r}, so it never runs.",
+                "Connect it, or remove it.",
+                Severity.WARNING,
+            )
+
+
+def _check_webhook_paths(subject: Subject) -> Iterator[Diagnostic]:
+    paths: set[str] = set()
+    for place, node, trigger in subject.triggers():
+        if node.disabled or not isinstance(trigger, WebhookTrigger):
+            continue
+        try:
+            path = trigger.path(trigger.Parameters.model_validate(node.parameters))
+        except ValidationError:
+            continue  # said already, with the place
+        if path in paths:
+            yield Diagnostic(
+                pointer(["nodes", place, "parameters"]),
+                "duplicate_webhook_path",
+                f"Another trigger of this workflow listens on {path!r} already.",
+                "Give it another path.",
+            )
+        paths.add(path)
+
+
+def _check_circles(subject: Subject) -> Iterator[Diagnostic]:
+    """A circle may only lead through the body of a loop: out of its port `loop` and back."""
+    nodes, connections = subject.nodes, subject.workflow.connections
+    edges = {
+        (source, target): place
+        for place, source, target in subject.edges
+        if (nodes[source].type, connections[place].port) != (LOOP_TYPE, LOOP_PORT)
+    }
+    for circle in Graph(len(nodes), edges).circles():
+        shown = circle if len(circle) <= 8 else [*circle[:4], *circle[-4:]]
+        way = " → ".join(nodes[place].name for place in [*shown, circle[0]])
+        yield Diagnostic(
+            pointer(["connections", edges[circle[-1], circle[0]]]),
+            "cycle",
+            f"These nodes would wait for each other for ever: {way}.",
+            f"Remove this connection, or repeat with a {LOOP_TYPE!r} node.",
+        )

@@ -1,0 +1,49 @@
+"""Checks the workflow as a whole: its settings, and names that may occur only once."""
+
+from collections import Counter
+from collections.abc import Iterator
+from zoneinfo import available_timezones
+
+from engine_service.diagnostic import Diagnostic, Subject
+from shared.workflow import pointer
+
+
+def check(subject: Subject) -> Iterator[Diagnostic]:
+    """What is wrong with settings, ids and names."""
+    yield from _check_timezone(subject)
+    yield from _check_names(subject)
+
+
+def _check_timezone(subject: Subject) -> Iterator[Diagnostic]:
+    zone = subject.workflow.settings.timezone
+    if zone not in available_timezones():
+        yield Diagnostic(
+            "/settings/timezone",
+            "unknown_timezone",
+            f"There is no time zone {zone!r}.",
+            subject.nearest(zone, available_timezones())
+            or "Use a name such as 'Europe/Berlin' or 'UTC'.",
+        )
+
+
+def _check_names(subject: Subject) -> Iterator[Diagnostic]:
+    """Connections refer to nodes by id and expressions by name, so neither may repeat."""
+    ids: Counter[str] = Counter()
+    names: Counter[str] = Counter()
+    for place, node in enumerate(subject.nodes):
+        ids[node.id] += 1
+        names[node.name] += 1
+        if ids[node.id] > 1:
+            yield Diagnostic(
+                pointer(["nodes", place, "id"]),
+                "duplicate_node_id",
+                f"Another node has the id {node.id!r} already.",
+                f"Use another id, such as '{node.id[:60]}_{ids[node.id]}'.",
+            )
+        if names[node.name] > 1:
+            yield Diagnostic(
+                pointer(["nodes", place, "name"]),
+                "duplicate_node_name",
+                f"Another node is called {node.name!r} already.",
+                f"Use another name, such as '{node.name[:110]} {names[node.name]}'.",
+            )

@@ -1,0 +1,82 @@
+"""What goes live with a version: the rows of its clock triggers and webhooks.
+
+Every activation gives its triggers new ids, so that whoever still holds an old row in memory is
+told so when a run is to begin with it.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from engine_service.catalogue import Catalogue
+from engine_service.store.triggers import LiveTrigger
+from engine_service.store.versions import StoredVersion
+from engine_service.trigger import ClockTrigger, WebhookTrigger
+from shared.errors import InvalidInput, Violation
+from shared.ids import new_id
+from shared.workflow import Node, Workflow, pointer
+
+
+def live_triggers(
+    version: StoredVersion, definition: Workflow, catalogue: Catalogue, now: datetime
+) -> Iterator[LiveTrigger]:
+    """The rows of a valid definition; a manual trigger needs none, for nothing sets it off."""
+    for node in definition.nodes:
+        trigger = catalogue.find(node.type, node.version)
+        if not node.disabled and isinstance(trigger, ClockTrigger | WebhookTrigger):
+            path, next_fire_at = _address(version, definition, node, trigger, now)
+            yield LiveTrigger(
+                id=new_id("trg"),
+                tenant_id=version.tenant_id,
+                workflow_id=version.workflow_id,
+                version=version.number,
+                node_id=node.id,
+                type=node.type,
+                parameters=node.parameters,
+                timezone=definition.settings.timezone,
+                path=path,
+                secret="",
+                next_fire_at=next_fire_at,
+                created_at=now,
+            )
+
+
+def _address(
+    version: StoredVersion,
+    definition: Workflow,
+    node: Node,
+    trigger: ClockTrigger[Any] | WebhookTrigger[Any],
+    now: datetime,
+) -> tuple[str | None, datetime | None]:
+    """Where a webhook listens, or when a clock trigger is due."""
+    parameters = trigger.Parameters.model_validate(node.parameters)
+    match trigger:
+        case ClockTrigger():
+            return None, trigger.next_fire_at(parameters, now, definition.settings.timezone)
+        case WebhookTrigger():
+            return f"{version.tenant_id}/{trigger.path(parameters)}", None
+
+
+def refuse_taken(definition: Workflow, live: Iterable[LiveTrigger], taken: Collection[str]) -> None:
+    """Refuse to go live on paths where another workflow of the tenant listens.
+
+    Raises:
+        InvalidInput: Some path is taken; each one is a violation.
+    """
+    places = {node.id: place for place, node in enumerate(definition.nodes)}
+    violations = [
+        Violation(
+            pointer(["nodes", places[row.node_id], "parameters"]),
+            "webhook_path_taken",
+            f"Another active workflow listens on {row.path!r}.",
+            "Give it another path, or deactivate the other workflow.",
+        )
+        for row in live
+        if row.path in taken
+    ]
+    if violations:
+        raise InvalidInput(
+            "The workflow cannot be activated as it is.",
+            reason="INVALID_DEFINITION",
+            violations=violations,
+        )

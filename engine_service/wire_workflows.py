@@ -1,0 +1,119 @@
+"""Workflows, versions, triggers, node types and diagnostics as the messages of the contract.
+
+What is stored or found comes in, protobuf goes out; the way back needs no translation, because a
+definition crosses the wire as the JSON it is.
+"""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from engine_service.catalogue import Description
+from engine_service.diagnostic import Diagnostic, Severity
+from engine_service.node import Effect
+from engine_service.store.triggers import LiveTrigger
+from engine_service.store.versions import StoredVersion
+from engine_service.store.workflows import StoredWorkflow
+from shared.pb.flowloom.common.v1 import document_pb2
+from shared.pb.flowloom.engine.v1 import node_type_pb2, trigger_pb2, workflow_pb2
+
+_SEVERITIES = {
+    Severity.ERROR: workflow_pb2.SEVERITY_ERROR,
+    Severity.WARNING: workflow_pb2.SEVERITY_WARNING,
+}
+_EFFECTS = {
+    Effect.PURE: node_type_pb2.NODE_EFFECT_PURE,
+    Effect.READ: node_type_pb2.NODE_EFFECT_READ,
+    Effect.KEYED: node_type_pb2.NODE_EFFECT_KEYED,
+    Effect.UNSAFE: node_type_pb2.NODE_EFFECT_UNSAFE,
+}
+
+
+def document(value: object) -> document_pb2.Document:
+    """A JSON value as a document."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return document_pb2.Document(json=text.encode())
+
+
+def timestamp(moment: datetime) -> Timestamp:
+    """A moment on the wire."""
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp
+
+
+def to_workflow(stored: StoredWorkflow, definition: str = "") -> workflow_pb2.Workflow:
+    """A workflow, with its latest definition unless it stands in a list."""
+    return workflow_pb2.Workflow(
+        id=stored.id,
+        name=stored.name,
+        description=stored.description,
+        definition=document_pb2.Document(json=definition.encode()) if definition else None,
+        latest_version=stored.latest_version,
+        active_version=stored.active_version or 0,
+        etag=stored.etag,
+        create_time=timestamp(stored.created_at),
+        update_time=timestamp(stored.updated_at),
+    )
+
+
+def to_version(stored: StoredVersion) -> workflow_pb2.Version:
+    """A version, with its definition unless it stands in a list."""
+    definition = document_pb2.Document(json=stored.definition.encode())
+    return workflow_pb2.Version(
+        workflow_id=stored.workflow_id,
+        number=stored.number,
+        definition=definition if stored.definition else None,
+        digest=stored.digest,
+        created_by=stored.created_by,
+        note=stored.note,
+        create_time=timestamp(stored.created_at),
+    )
+
+
+def to_diagnostics(found: Iterable[Diagnostic]) -> list[workflow_pb2.Diagnostic]:
+    """What is wrong with a definition."""
+    return [
+        workflow_pb2.Diagnostic(
+            pointer=one.pointer,
+            code=one.code,
+            severity=_SEVERITIES[one.severity],
+            message=one.message,
+            suggestion=one.suggestion,
+        )
+        for one in found
+    ]
+
+
+def to_trigger(live: LiveTrigger) -> trigger_pb2.Trigger:
+    """A live trigger; its secret stays here."""
+    return trigger_pb2.Trigger(
+        id=live.id,
+        workflow_id=live.workflow_id,
+        version=live.version,
+        node_id=live.node_id,
+        type=live.type,
+        parameters=document(live.parameters),
+        path=live.path or "",
+        next_fire_time=timestamp(live.next_fire_at) if live.next_fire_at else None,
+    )
+
+
+def to_node_type(description: Description) -> node_type_pb2.NodeType:
+    """A node type as people, editors and models see it."""
+    return node_type_pb2.NodeType(
+        type=description.type,
+        version=description.version,
+        family=description.family,
+        title=description.title,
+        description=description.description,
+        documentation=description.documentation,
+        parameters_schema=document(description.schema),
+        inputs=description.inputs,
+        outputs=description.outputs,
+        examples=document(list(description.examples)),
+        effect=_EFFECTS[description.effect],
+        credential_types=description.credential_types,
+    )
