@@ -1,12 +1,25 @@
-"""What the command's exit codes mean; the same for every command."""
+"""What the exit codes of `flowloom` mean, the same for every command."""
 
 from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """An exit code of `flowloom`."""
+    """An exit code and, in `meaning`, what it tells a script."""
 
-    OK = 0
-    FAILED = 1  # it was tried and did not work; the message says why
-    USAGE = 2  # the command line makes no sense
-    UNREACHABLE = 3  # no mesh answers
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> "Exit":
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    OK = 0, "it worked"
+    FAILED = 1, "it was tried and failed; the message says why"
+    USAGE = 2, "the command line makes no sense"
+    UNREACHABLE = 3, "no mesh answers"
+
+
+def describe() -> str:
+    """All exit codes in one line for `--help`."""
+    return "Exit codes: " + "; ".join(f"{code.value} {code.meaning}" for code in Exit) + "."

@@ -1,24 +1,86 @@
-"""`flowloom`: the command line. Each command is one module; this one only lists them.
+"""`flowloom`: the command line. Each command is one module; this one lists them.
 
-Exit codes: 0 it worked, 1 it failed and the message says why, 2 the command line makes no sense,
-3 no mesh answers.
+A module is loaded when its command is used: gRPC or a database driver would make `flowloom --help`
+and shell completion slow. Adding a command is one file (`cli/commands/<noun>.py` for what talks
+REST) and one line in COMMANDS.
 """
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from typing import Annotated, Any
 
 import typer
 
-from cli.up import up
-
-app = typer.Typer(name="flowloom", help=__doc__, no_args_is_help=True)
-app.command()(up)
+from cli.exits import describe
 
 
-@app.callback()
-def _commands() -> None: ...
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command, or a group of them, and where it lives.
+
+    Attributes:
+        target: `module:name` of a function or of a `typer.Typer` with subcommands.
+        summary: What `flowloom --help` says; the first line of the target's own help.
+    """
+
+    name: str
+    target: str
+    summary: str
+
+    def load(self) -> Any:
+        module, _, name = self.target.partition(":")
+        return getattr(import_module(module), name)
+
+
+COMMANDS = (
+    Command("up", "cli.up:up", "Start the mesh: PostgreSQL, Valkey, engine, agent and gateway."),
+    Command("doctor", "cli.doctor:doctor", "Say what is wrong on this machine and how to mend it."),
+)
+
+
+def build(wanted: Sequence[str]) -> typer.Typer:
+    """Build the application, loading the wanted commands; of the others only the summary shows."""
+    app = typer.Typer(
+        name="flowloom",
+        help="Turns a sentence into a running automation.",
+        epilog=describe(),
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_options)
+    for command in COMMANDS:
+        target = command.load() if command.name in wanted else None
+        if isinstance(target, typer.Typer):
+            app.add_typer(target, name=command.name, help=command.summary)
+        else:
+            app.command(command.name, help=None if target else command.summary)(target or _unused)
+    return app
 
 
 def main() -> None:
     """Run the command line."""
-    app()
+    # The completion of a shell asks by environment and may be about any command.
+    completing = "_FLOWLOOM_COMPLETE" in os.environ
+    build([command.name for command in COMMANDS] if completing else sys.argv[1:])(
+        prog_name="flowloom"
+    )
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+    ] = False,
+) -> None:
+    if version:
+        typer.echo(metadata.version("flowloom"))
+        raise typer.Exit
+
+
+def _unused() -> None:
+    """Stands for a command that the command line at hand does not use."""
 
 
 if __name__ == "__main__":

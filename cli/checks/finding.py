@@ -1,0 +1,53 @@
+"""What a check is and what it finds."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cli.embedded.state import StateDirectory
+
+
+class Severity(StrEnum):
+    """How bad it is; only `wrong` makes the doctor fail."""
+
+    FINE = "fine"
+    NOTE = "note"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        mend: What to do about it; empty when nothing has to be done.
+    """
+
+    subject: str
+    severity: Severity
+    detail: str
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """What is looked at: a state directory, an environment, the ports a mesh would take."""
+
+    state: StateDirectory
+    environment: Mapping[str, str]
+    ports: Mapping[str, int]
+
+
+Check = Callable[[Patient], Awaitable[Sequence[Finding]]]
+
+
+def fine(subject: str, detail: str) -> Finding:
+    return Finding(subject, Severity.FINE, detail)
+
+
+def note(subject: str, detail: str, mend: str = "") -> Finding:
+    return Finding(subject, Severity.NOTE, detail, mend)
+
+
+def wrong(subject: str, detail: str, mend: str) -> Finding:
+    return Finding(subject, Severity.WRONG, detail, mend)
