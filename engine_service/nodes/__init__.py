@@ -6,14 +6,18 @@ from engine_service.node import NodeType
 from engine_service.nodes.data_set import DataSet
 from engine_service.nodes.flow_filter import FlowFilter
 from engine_service.nodes.flow_if import FlowIf
+from engine_service.nodes.flow_merge import FlowMerge
 from engine_service.nodes.flow_noop import FlowNoop
 from engine_service.nodes.flow_respond import FlowRespond
 from engine_service.nodes.flow_stop import FlowStop
+from engine_service.nodes.flow_switch import FlowSwitch
 
 NODES: tuple[type[NodeType[Any]], ...] = (
     DataSet,
     FlowIf,
+    FlowSwitch,
     FlowFilter,
+    FlowMerge,
     FlowRespond,
     FlowStop,
     FlowNoop,
