@@ -28,23 +28,24 @@ class LlmSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
-    openai_api_key: SecretStr = Field(SecretStr(""), description="Key of OpenAI")
+    openai_api_key: SecretStr = Field(default=SecretStr(""), description="Key of OpenAI")
     openai_base_url: str = Field(
-        "https://api.openai.com/v1",
+        default="https://api.openai.com/v1",
         description="OpenAI, or any server that speaks its wire; keyless ones need no key",
     )
-    anthropic_api_key: SecretStr = Field(SecretStr(""), description="Key of Anthropic")
+    anthropic_api_key: SecretStr = Field(default=SecretStr(""), description="Key of Anthropic")
     anthropic_base_url: str = Field(
-        "https://api.anthropic.com", description="Anthropic, or a server that speaks its wire"
+        default="https://api.anthropic.com",
+        description="Anthropic, or a server that speaks its wire",
     )
     allow_model_requests: bool = Field(
-        True, description="false: only model servers on this machine may be called (tests)"
+        default=True, description="false: only model servers on this machine may be called (tests)"
     )
     llm_max_retries: int = Field(
-        2, ge=0, le=10, description="How often a failed model call is repeated"
+        default=2, ge=0, le=10, description="How often a failed model call is repeated"
     )
     llm_max_retry_after_seconds: float = Field(
-        30.0, ge=0, description="A vendor whose Retry-After asks for more is not waited for"
+        default=30.0, ge=0, description="A vendor whose Retry-After asks for more is not waited for"
     )
     model_prices: Mapping[str, Price] = Field(
         default_factory=dict,

@@ -113,13 +113,16 @@ class AnthropicModel:
                 while (event := await self._next(events)) is not None:
                     for delta in unwrapper.unwrap(fold.add(event)):
                         yield delta
-        for delta in unwrapper.unwrap([Done(fold.reply())]):
+            message = events.current_message_snapshot if fold.has_begun else None
+        for delta in unwrapper.unwrap([Done(fold.reply(message))]):
             yield delta
 
     async def close(self) -> None:
         await self._client.close()
 
-    async def _next(self, events: AsyncMessageStream[Any]) -> ParsedMessageStreamEvent[Any] | None:
+    async def _next(
+        self, events: AsyncMessageStream[Any]
+    ) -> "ParsedMessageStreamEvent[Any] | None":
         try:
             return await anext(events, None)
         except (ValueError, RuntimeError, IndexError, TypeError) as error:
@@ -270,58 +273,59 @@ class MessagesFold:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._message: VendorMessage | None = None
+        self.has_begun = False
+        self._blocks = 0
         # The place of a tool call's block in the message, and what was written of its arguments.
         self._calls: dict[int, list[str]] = {}
 
-    def add(self, event: ParsedMessageStreamEvent[Any]) -> Iterator[Delta]:
+    def add(self, event: "ParsedMessageStreamEvent[Any]") -> Iterator[Delta]:
         match event.type:
             case "content_block_start":
-                yield from self._start(event.index, event.content_block)
-            case "content_block_delta":
-                yield from self._continue(event.index, event.delta)
-            case "message_stop":
-                self._message = event.message
+                # Its place is where the SDK puts it: after the others, whatever its index says.
+                yield from self._start(self._blocks, event.content_block)
+                self._blocks += 1
+            # The SDK's own events: they come only for text that it puts into the message.
+            case "text":
+                yield TextDelta(event.text)
+            case "thinking":
+                yield ReasoningDelta(event.thinking)
+            case "content_block_delta" if event.delta.type == "input_json_delta":
+                yield from self._continue(event.index, event.delta.partial_json)
+            case "message_start":
+                self.has_begun = True
             case _:
                 pass
 
-    def _start(self, index: int, block: Any) -> Iterator[Delta]:
+    def _start(self, place: int, block: Any) -> Iterator[Delta]:
         match block.type:
             case "text" if block.text:
                 yield TextDelta(block.text)
             case "thinking" if block.thinking:
                 yield ReasoningDelta(block.thinking)
-            case "tool_use" if index not in self._calls:
+            case "tool_use":
                 given = [json.dumps(block.input)] if block.input else []
-                self._calls[index] = given
+                self._calls[place] = given
                 yield ToolCallDelta(len(self._calls) - 1, "".join(given), block.id, block.name)
             case _:
                 pass
 
-    def _continue(self, index: int, delta: Any) -> Iterator[Delta]:
-        match delta.type:
-            case "text_delta":
-                yield TextDelta(delta.text)
-            case "thinking_delta":
-                yield ReasoningDelta(delta.thinking)
-            case "input_json_delta" if index in self._calls and delta.partial_json:
-                self._calls[index].append(delta.partial_json)
-                yield ToolCallDelta(list(self._calls).index(index), delta.partial_json)
-            case _:
-                pass
+    def _continue(self, place: int, piece: str) -> Iterator[Delta]:
+        if place in self._calls and piece:
+            self._calls[place].append(piece)
+            yield ToolCallDelta(list(self._calls).index(place), piece)
 
-    def reply(self) -> Reply:
-        """The finished answer.
+    def reply(self, message: VendorMessage | None) -> Reply:
+        """The finished answer; `message` is what the SDK made of the stream.
 
         Raises:
             StreamBroken: The stream ended before the model did.
         """
-        if self._message is None:
+        if message is None or message.stop_reason is None:
             raise StreamBroken(
                 f"{self._name}: the answer broke off", metadata={"model": self._name}
             )
         written = {index: "".join(pieces) for index, pieces in self._calls.items()}
-        return _reply(self._name, self._message, written)
+        return _reply(self._name, message, written)
 
 
 def _reply(name: str, message: VendorMessage, written: Mapping[int, str]) -> Reply:

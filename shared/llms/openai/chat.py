@@ -6,8 +6,8 @@ as output), so the fold takes what the SDK's own accumulator would refuse.
 """
 
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from typing import Any, cast
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from typing import Any
 
 import openai
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
@@ -192,11 +192,11 @@ class ChatFold:
         self._finish_reason: str | None = None
         self._usage: dict[str, Any] | None = None
         self._head: dict[str, Any] = {}
+        self._chunks = 0
 
     def add_chunk(self, chunk: ChatCompletionChunk) -> Iterator[Delta]:
         self._take_head(chunk)
-        # `choices` is typed as always there, which not every server knows.
-        for choice in (cast("list[Any] | None", chunk.choices) or [])[:1]:
+        for choice in _first(chunk.choices):
             self._finish_reason = choice.finish_reason or self._finish_reason
             if choice.delta is not None:
                 yield from self._add_part(choice.delta)
@@ -204,11 +204,12 @@ class ChatFold:
     def add_completion(self, completion: ChatCompletion) -> None:
         """Fold an unstreamed answer, as if it were one chunk."""
         self._take_head(completion)
-        for choice in (cast("list[Any] | None", completion.choices) or [])[:1]:
+        for choice in _first(completion.choices):
             self._finish_reason = choice.finish_reason or "stop"
             deque(self._add_part(choice.message), maxlen=0)
 
     def _take_head(self, message: ChatCompletionChunk | ChatCompletion) -> None:
+        self._chunks += 1
         if not self._head:
             self._head = {"id": message.id, "model": message.model}
         if message.usage:
@@ -305,7 +306,16 @@ class ChatFold:
             ],
             "finish_reason": self._finish_reason,
             "usage": self._usage,
+            "chunks": self._chunks,
         }
+
+
+def _first(choices: Sequence[Any] | None) -> list[Any]:
+    """The first choice, if it is in this list; we ask for one, but some servers send more.
+
+    The list itself is typed as always there, which not every server knows.
+    """
+    return [choice for choice in choices or () if not choice.index][:1]
 
 
 def _usage(usage: Mapping[str, Any] | None) -> Usage:
