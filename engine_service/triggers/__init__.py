@@ -4,5 +4,6 @@ from typing import Any
 
 from engine_service.trigger import Trigger
 from engine_service.triggers.manual import ManualTrigger
+from engine_service.triggers.webhook import Webhook
 
-TRIGGERS: tuple[type[Trigger[Any]], ...] = (ManualTrigger,)
+TRIGGERS: tuple[type[Trigger[Any]], ...] = (ManualTrigger, Webhook)

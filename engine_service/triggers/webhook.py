@@ -1,0 +1,156 @@
+"""`trigger.webhook`: an HTTP request starts the run."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from engine_service.node import NodeParameters
+from engine_service.request_bodies import UnreadableBody, read_body, read_query
+from engine_service.signatures import Proof, Sender, Verified, Wrong, verify
+from engine_service.trigger import Accepted, IncomingRequest, Refused, WebhookTrigger
+from shared.workflow import JsonObject
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
+# Headers that show who the sender is; a run's record must not hold them.
+SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
+
+
+class WebhookParameters(NodeParameters):
+    """Where it listens, to whom, and how it answers."""
+
+    path: str = Field(
+        max_length=200,
+        pattern=r"^[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*$",
+        description="The address below the tenant's hooks, such as `orders/new`",
+    )
+    methods: list[Method] = Field(
+        default=["POST"], min_length=1, description="The HTTP methods it listens to"
+    )
+    auth: Sender = Field(
+        default="none",
+        description="How the sender proves who it is: a secret `header`, `basic` user and "
+        "password, a signed `jwt`, or the signature scheme of standard_webhooks, github, slack or "
+        "stripe",
+    )
+    auth_header: str = Field(
+        default="x-webhook-secret",
+        pattern=r"^[A-Za-z0-9-]+$",
+        description="For auth header: the header that carries the secret",
+    )
+    secret: str = Field(
+        default="",
+        max_length=4_000,
+        json_schema_extra={"writeOnly": True},
+        description="The secret shared with the sender: `user:password` for basic, the HMAC key "
+        "or a PEM public key for jwt, the signing secret that a signing sender shows you",
+    )
+    tolerance: int = Field(
+        default=300, ge=1, le=86_400, description="Seconds a signed request may be old"
+    )
+    audience: str = Field(default="", description="For auth jwt: the `aud` it must have, if any")
+    issuer: str = Field(default="", description="For auth jwt: the `iss` it must have, if any")
+    response_mode: Literal["at_once", "last_node", "respond_node"] = Field(
+        default="at_once",
+        description="When the sender gets its answer: as soon as the request is stored, with the "
+        "items of the last node, or from a `flow.respond` node",
+    )
+
+
+class Webhook(WebhookTrigger[WebhookParameters]):
+    """Starts a run for every HTTP request to an address of its own.
+
+    The run's item holds the request: `{headers, params, query, body, method}`. Bodies in JSON,
+    forms and texts are read; header names are in lower case, and headers that carry credentials
+    are left out.
+
+    **Who may call.** `auth` checks each request before anything is stored. `header`, `basic` and
+    `jwt` suit senders of your own. `standard_webhooks`, `github`, `slack` and `stripe` check the
+    signatures these senders make over the raw body, in constant time; where a signature holds a
+    time, requests older than `tolerance` are refused.
+
+    **Repeats.** A delivery id that the sender gives (`webhook-id`, `x-github-delivery`, Stripe's
+    and Slack's event id, `idempotency-key`) starts one run only, however often it arrives.
+
+    **Answers.** `at_once` answers 202 with the run's id; `last_node` waits and answers with the
+    last node's items; `respond_node` answers what a `flow.respond` node says.
+    """
+
+    Parameters = WebhookParameters
+    type = "trigger.webhook"
+    title = "Webhook"
+    examples: ClassVar[tuple[JsonObject, ...]] = (
+        {"path": "orders", "methods": ["POST"], "response_mode": "respond_node"},
+        {"path": "github", "auth": "github", "secret": "the secret set at the sender"},
+        {
+            "path": "search",
+            "methods": ["GET"],
+            "auth": "header",
+            "secret": "a long random text",
+            "response_mode": "last_node",
+        },
+    )
+    keywords = (
+        "webhook", "http request", "incoming", "endpoint", "callback", "api", "when called",
+        "receive", "post", "github", "stripe", "slack", "form submission",
+        "网络钩子", "回调", "接收请求", "接口", "当收到",
+    )  # fmt: skip
+
+    def path(self, parameters: WebhookParameters) -> str:
+        return parameters.path
+
+    def receive(
+        self, parameters: WebhookParameters, request: IncomingRequest, secret: str, now: datetime
+    ) -> Accepted | Refused:
+        if request.method not in parameters.methods:
+            return Refused(405, f"This webhook takes {', '.join(parameters.methods)}.")
+        verdict = verify(_proof_wanted(parameters), request, secret or parameters.secret, now)
+        if isinstance(verdict, Wrong):
+            return Refused(401, verdict.message)
+        try:
+            body = read_body(request.headers.get("content-type", ""), request.body)
+        except UnreadableBody as error:
+            return Refused(400, str(error))
+        item = {"json": _request_as_json(parameters, request, body, verdict)}
+        return Accepted(item, verdict.delivery_id, parameters.response_mode)
+
+    @classmethod
+    def check(cls, parameters: WebhookParameters) -> Sequence[tuple[str, str, str]]:
+        if parameters.auth != "none" and not parameters.secret:
+            return [("/secret", "missing", f"Authentication by {parameters.auth} needs a secret.")]
+        if parameters.auth == "basic" and ":" not in parameters.secret:
+            return [("/secret", "malformed", "Basic authentication needs `user:password`.")]
+        return []
+
+
+def _proof_wanted(parameters: WebhookParameters) -> Proof:
+    return Proof(
+        parameters.auth,
+        parameters.auth_header.lower(),
+        parameters.tolerance,
+        parameters.audience,
+        parameters.issuer,
+    )
+
+
+def _request_as_json(
+    parameters: WebhookParameters, request: IncomingRequest, body: Any, verdict: Verified
+) -> JsonObject:
+    shown: JsonObject = {
+        "method": request.method,
+        "headers": _open_headers(parameters, request.headers),
+        "params": {},
+        "query": read_query(request.query),
+        "body": body,
+    }
+    if verdict.claims is not None:
+        shown["claims"] = verdict.claims
+    return shown
+
+
+def _open_headers(parameters: WebhookParameters, headers: Mapping[str, str]) -> dict[str, str]:
+    hidden = SECRET_HEADERS
+    if parameters.auth == "header":
+        hidden = hidden | {parameters.auth_header.lower()}
+    return {name: value for name, value in headers.items() if name not in hidden}
