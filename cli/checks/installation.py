@@ -16,7 +16,7 @@ _OLDEST_PYTHON = (3, 11)
 _EXTRAS = ("", "gateway", "agent", "engine", "embedded")
 # Wheels with machine code: present is not enough, they must load on this machine.
 _COMPILED = ("grpc", "psycopg", "orjson", "uvloop", "httptools", "py_mini_racer", "psutil")
-_INSTALL = "Run `make up`, which installs what is missing, or: pip install -e '.[gateway,agent,engine,embedded]'"
+_INSTALL = "Run `make up`, which installs what is missing, or: pip install -e '.[dev]'"
 
 
 async def check_python(_: Patient) -> Sequence[Finding]:

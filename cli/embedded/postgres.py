@@ -218,7 +218,9 @@ class EmbeddedPostgres:
         directory = self.placement.home / "socket"
         if len(os.fsencode(directory)) > _LONGEST_SOCKET_DIRECTORY:
             return None
-        directory.mkdir(mode=0o700, exist_ok=True)
+        # A socket left by kill -9 names a process that, not yet buried, may seem to live.
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(mode=0o700)
         hand_over(self.placement, directory)
         return directory
 

@@ -79,12 +79,15 @@ class EmbeddedValkey:
         return f"redis://:{self._password}@{LOOPBACK}:{self._listening_port()}/{database}"
 
     async def ask(self, command: str) -> str:
-        """Send one command and return the first line of the answer as it came (`+PONG`, `:1`)."""
+        """Send one command; return a bulk answer's text, another's first line (`+PONG`, `:1`)."""
         reader, writer = await asyncio.open_connection(LOOPBACK, self._listening_port())
         try:
             writer.write(f"AUTH {self._password}\r\n{command}\r\n".encode())
             await reader.readline()
-            return (await reader.readline()).decode().strip()
+            answer = (await reader.readline()).decode().strip()
+            if not answer.startswith("$"):
+                return answer
+            return (await reader.readexactly(int(answer[1:]))).decode()
         finally:
             writer.close()
             await writer.wait_closed()
@@ -143,16 +146,19 @@ class EmbeddedValkey:
 
     async def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
-        while await self._answer_to_ping() != "+PONG":
+        while not await self._is_ready():
             if time.monotonic() > deadline or self._gave_up():
                 raise EmbeddedError(f"Valkey did not start:\n{last_lines(self.log)}")
             await asyncio.sleep(0.02)
 
-    async def _answer_to_ping(self) -> str:
+    async def _is_ready(self) -> bool:
+        """Tell whether it has loaded its data, and is not another server on the same port."""
         try:
-            return await self.ask("PING")
-        except ConnectionError as error:
-            return str(error)
+            if await self.ask("PING") != "+PONG":
+                return False
+            return f"process_id:{self.pid()}\r\n" in await self.ask("INFO server")
+        except ConnectionError:
+            return False
 
     def _gave_up(self) -> bool:
         """Tell whether it wrote its process id and is gone again."""

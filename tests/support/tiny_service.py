@@ -30,7 +30,7 @@ async def serve_health(port: int) -> grpc.aio.Server:
     server = grpc.aio.server()
     health = HealthServicer()
     await health.set("", health_pb2.HealthCheckResponse.SERVING)
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)  # pyright: ignore[reportUnknownMemberType] untyped package
     server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
     return server
