@@ -4,57 +4,52 @@ Every activation gives its triggers new ids, so that whoever still holds an old 
 told so when a run is to begin with it.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from engine_service.catalogue import Catalogue
+from engine_service.parameters import split_secrets
 from engine_service.store.triggers import LiveTrigger
 from engine_service.store.versions import StoredVersion
 from engine_service.trigger import ClockTrigger, WebhookTrigger
 from shared.errors import InvalidInput, Violation
 from shared.ids import new_id
-from shared.workflow import Node, Workflow, pointer
+from shared.workflow import Workflow, pointer
 
 
 def live_triggers(
     version: StoredVersion, definition: Workflow, catalogue: Catalogue, now: datetime
-) -> Iterator[LiveTrigger]:
+) -> list[LiveTrigger]:
     """The rows of a valid definition; a manual trigger needs none, for nothing sets it off."""
+    zone = definition.settings.timezone
+    rows: list[LiveTrigger] = []
     for node in definition.nodes:
         trigger = catalogue.find(node.type, node.version)
-        if not node.disabled and isinstance(trigger, ClockTrigger | WebhookTrigger):
-            path, next_fire_at = _address(version, definition, node, trigger, now)
-            yield LiveTrigger(
-                id=new_id("trg"),
-                tenant_id=version.tenant_id,
-                workflow_id=version.workflow_id,
-                version=version.number,
-                node_id=node.id,
-                type=node.type,
-                parameters=node.parameters,
-                timezone=definition.settings.timezone,
-                path=path,
-                secret="",
-                next_fire_at=next_fire_at,
-                created_at=now,
-            )
-
-
-def _address(
-    version: StoredVersion,
-    definition: Workflow,
-    node: Node,
-    trigger: ClockTrigger[Any] | WebhookTrigger[Any],
-    now: datetime,
-) -> tuple[str | None, datetime | None]:
-    """Where a webhook listens, or when a clock trigger is due."""
-    parameters = trigger.Parameters.model_validate(node.parameters)
-    match trigger:
-        case ClockTrigger():
-            return None, trigger.next_fire_at(parameters, now, definition.settings.timezone)
-        case WebhookTrigger():
-            return f"{version.tenant_id}/{trigger.path(parameters)}", None
+        if node.disabled or not isinstance(trigger, ClockTrigger | WebhookTrigger):
+            continue
+        parameters = trigger.Parameters.model_validate(node.parameters)
+        hidden, shown = split_secrets(parameters, node.parameters)
+        row = LiveTrigger(
+            id=new_id("trg"),
+            tenant_id=version.tenant_id,
+            workflow_id=version.workflow_id,
+            version=version.number,
+            node_id=node.id,
+            type=node.type,
+            parameters=shown,
+            timezone=zone,
+            secret=next(iter(hidden.values()), ""),
+            created_at=now,
+        )
+        match trigger:
+            case ClockTrigger():
+                due = trigger.next_fire_at(parameters, now, zone)
+                rows.append(replace(row, next_fire_at=due))
+            case WebhookTrigger():
+                path = f"{version.tenant_id}/{trigger.path(parameters)}"
+                rows.append(replace(row, path=path))
+    return rows
 
 
 def refuse_taken(definition: Workflow, live: Iterable[LiveTrigger], taken: Collection[str]) -> None:

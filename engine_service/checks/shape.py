@@ -52,7 +52,7 @@ def _check_webhook_paths(subject: Subject) -> Iterator[Diagnostic]:
             path = trigger.path(trigger.Parameters.model_validate(node.parameters))
         except ValidationError:
             continue  # said already, with the place
-        if path in paths:
+        if path and path in paths:
             yield Diagnostic(
                 pointer(["nodes", place, "parameters"]),
                 "duplicate_webhook_path",

@@ -7,6 +7,7 @@ live. Whatever a method does to the database is one transaction.
 from typing import Annotated, Any
 
 from pydantic import BaseModel, StringConstraints, ValidationError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine_service import wire_workflows as wire
 from engine_service.catalogue import Catalogue
@@ -156,11 +157,8 @@ class WorkflowServicer(workflow_service_pb2_grpc.WorkflowServiceServicer):
             if workflow.active_version != number:
                 definition = parse(version.definition)
                 require_valid(validate(definition, self._catalogue), "activated")
-                await triggers.delete_triggers(connection, workflow.id)
-                now = self._clock.now()
-                live = list(live_triggers(version, definition, self._catalogue, now))
-                refuse_taken(definition, live, await triggers.insert_triggers(connection, live))
-                workflow = workflow.changed(now, active_version=number)
+                await self._go_live(connection, version, definition)
+                workflow = workflow.changed(self._clock.now(), active_version=number)
                 await workflows.save_workflow(connection, workflow)
             latest = await versions.get_version(connection, workflow.id, workflow.latest_version)
         return workflow_service_pb2.ActivateWorkflowResponse(
@@ -180,6 +178,15 @@ class WorkflowServicer(workflow_service_pb2_grpc.WorkflowServiceServicer):
         return workflow_service_pb2.DeactivateWorkflowResponse(
             workflow=wire.to_workflow(workflow, version.definition)
         )
+
+    async def _go_live(
+        self, connection: AsyncConnection, version: StoredVersion, definition: Workflow
+    ) -> None:
+        """Replace the workflow's live triggers by those of a version."""
+        await triggers.delete_triggers(connection, version.workflow_id)
+        now = self._clock.now()
+        live = live_triggers(version, definition, self._catalogue, now)
+        refuse_taken(definition, live, await triggers.insert_triggers(connection, live))
 
     def _version(
         self, workflow: StoredWorkflow, definition: Workflow, caller: Principal, note: str

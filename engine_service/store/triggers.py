@@ -52,10 +52,10 @@ class LiveTrigger:
     type: str
     parameters: JsonObject
     timezone: str
-    path: str | None
-    secret: str
-    next_fire_at: datetime | None
     created_at: datetime
+    path: str | None = None
+    secret: str = ""
+    next_fire_at: datetime | None = None
 
 
 async def insert_triggers(connection: AsyncConnection, rows: Sequence[LiveTrigger]) -> set[str]:

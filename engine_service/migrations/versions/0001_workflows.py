@@ -63,7 +63,7 @@ CREATE TABLE engine.triggers (
   version       integer     NOT NULL,
   node_id       text        NOT NULL,
   type          text        NOT NULL,
-  parameters    json        NOT NULL,
+  parameters    json        NOT NULL,  -- without the secret
   timezone      text        NOT NULL DEFAULT 'UTC',
   path          text        UNIQUE,  -- below /v1/hooks; the first part is the tenant
   secret        text        NOT NULL DEFAULT '',
