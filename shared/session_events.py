@@ -203,6 +203,10 @@ class PlanProposed(SessionEventData):
     type: ClassVar[str] = "plan.proposed"
 
     plan: Plan = Field(description="The plan")
+    lexical_only: bool = Field(
+        default=False,
+        description="What is known was searched by words alone: the embedding model was away",
+    )
 
 
 class GapFound(SessionEventData):
