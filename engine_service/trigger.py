@@ -8,8 +8,8 @@ shapes an incoming request. Both are pure: rows, clocks and sockets are the engi
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import ClassVar
+from datetime import datetime, timedelta
+from typing import ClassVar, Literal
 
 from engine_service.node import MAIN, Done, NodeInput, Outcome, P, PureNode
 from shared.workflow import Item, JsonObject
@@ -30,12 +30,32 @@ class Trigger(PureNode[P]):
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class TickPolicy:
+    """What becomes of ticks that came too late, or while an earlier run is still going.
+
+    Attributes:
+        missed_after: A tick later than this is missed; one that is merely late runs.
+        catch_up: Of missed ticks, `none`, the `latest` or `all` run.
+        overlap: `allow` starts a run anyway, `skip` drops the tick while one is going.
+    """
+
+    missed_after: timedelta = timedelta(minutes=1)
+    catch_up: Literal["none", "latest", "all"] = "latest"
+    overlap: Literal["allow", "skip"] = "allow"
+
+
 class ClockTrigger(Trigger[P]):
     """A trigger that follows the clock."""
 
     @abstractmethod
     def next_fire_at(self, parameters: P, after: datetime, timezone: str) -> datetime | None:
         """The first moment strictly later than `after` (aware, UTC) at which it fires, in UTC."""
+
+    def policy(self, parameters: P) -> TickPolicy:
+        """What becomes of missed and overlapping ticks."""
+        del parameters
+        return TickPolicy()
 
     @abstractmethod
     def tick_item(self, parameters: P, fire_at: datetime, timezone: str) -> Item:

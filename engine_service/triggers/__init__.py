@@ -4,6 +4,7 @@ from typing import Any
 
 from engine_service.trigger import Trigger
 from engine_service.triggers.manual import ManualTrigger
+from engine_service.triggers.schedule import Schedule
 from engine_service.triggers.webhook import Webhook
 
-TRIGGERS: tuple[type[Trigger[Any]], ...] = (ManualTrigger, Webhook)
+TRIGGERS: tuple[type[Trigger[Any]], ...] = (ManualTrigger, Webhook, Schedule)
