@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from bench import memory, runs, streams, transport
 from bench.mesh import running
 from bench.table import Figure, show
+from cli.embedded.state import StateDirectory
 
 _SETTLE_SECONDS = 3
 
@@ -31,7 +32,7 @@ async def main(requests: int) -> None:
             await asyncio.sleep(_SETTLE_SECONDS)
             figures += memory.measure(mesh)
             figures += await runs.measure(mesh, url, requests)
-            figures += await transport.measure(mesh, (state / "mesh_secret").read_text().strip())
+            figures += await transport.measure(mesh, StateDirectory(state).secrets()["mesh_secret"])
             figures += await streams.measure(mesh)
     show("Flowloom on this machine", figures)
 

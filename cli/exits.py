@@ -1,4 +1,4 @@
-"""What the exit codes of `flowloom` mean, the same for every command."""
+"""What the exit codes of `flowloom` mean, the same for every command, and how a command fails."""
 
 from enum import IntEnum
 
@@ -18,6 +18,15 @@ class Exit(IntEnum):
     FAILED = 1, "it was tried and failed; the message says why"
     USAGE = 2, "the command line makes no sense"
     UNREACHABLE = 3, "no mesh answers"
+
+
+class Failure(Exception):
+    """Ends a command with a sentence on standard error and an exit code."""
+
+    def __init__(self, code: Exit, message: str) -> None:
+        super().__init__(message)
+        self.exit = code
+        self.message = message
 
 
 def describe() -> str:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.exits import describe
+from cli.exits import Failure, describe
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,17 @@ class Command:
 
 COMMANDS = (
     Command("up", "cli.up:up", "Start the mesh: PostgreSQL, Valkey, engine, agent and gateway."),
+    Command("demo", "cli.commands.demo:demo", "Say a sentence, run what comes of it, show it all."),
     Command("doctor", "cli.doctor:doctor", "Say what is wrong on this machine and how to mend it."),
+    Command("login", "cli.commands.login:login", "Sign in to a mesh, or sign up."),
+    Command("token", "cli.commands.login:token", "Print headers for curl and grpcurl."),
+    Command("chat", "cli.commands.chat:chat", "Say what you want; get a workflow."),
+    Command("workflows", "cli.commands.workflows:app", "List, show and switch workflows."),
+    Command("import", "cli.commands.workflows:import_file", "Create a workflow from a file."),
+    Command("export", "cli.commands.workflows:export", "Print a workflow's definition."),
+    Command("run", "cli.commands.runs:run", "Run a workflow, maybe watching it."),
+    Command("runs", "cli.commands.runs:app", "List, show, follow, cancel and retry runs."),
+    Command("approve", "cli.commands.approve:approve", "Answer what a run asks, or list it."),
 )
 
 
@@ -64,9 +74,12 @@ def main() -> None:
     """Run the command line."""
     # The completion of a shell asks by environment and may be about any command.
     completing = "_FLOWLOOM_COMPLETE" in os.environ
-    build([command.name for command in COMMANDS] if completing else sys.argv[1:])(
-        prog_name="flowloom"
-    )
+    app = build([command.name for command in COMMANDS] if completing else sys.argv[1:])
+    try:
+        app(prog_name="flowloom")
+    except Failure as failure:
+        typer.secho(failure.message, fg="red", err=True)
+        sys.exit(failure.exit)
 
 
 def _options(

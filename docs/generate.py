@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic_settings import BaseSettings
 
-from agent_service.settings import AgentSettings
+from agent_service.settings import Settings as AgentSettings
 from engine_service.catalogue import CATALOGUE
-from engine_service.settings import EngineSettings
-from gateway.settings import GatewaySettings
+from engine_service.settings import Settings as EngineSettings
+from gateway.settings import Settings as GatewaySettings
 
 DOCS = Path(__file__).resolve().parent
 SETTINGS: dict[str, type[BaseSettings]] = {

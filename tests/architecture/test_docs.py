@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agent_service.settings import AgentSettings
-from engine_service.settings import EngineSettings
-from gateway.settings import GatewaySettings
+from agent_service.settings import Settings as AgentSettings
+from engine_service.settings import Settings as EngineSettings
+from gateway.settings import Settings as GatewaySettings
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES: dict[str, Callable[[], str]] = runpy.run_path(str(DOCS / "generate.py"))["PAGES"]

@@ -1,0 +1,165 @@
+"""Which mesh the command line talks to, and as whom.
+
+The mesh is FLOWLOOM_URL's, or the one that `flowloom up` runs from the state directory here. The
+caller is FLOWLOOM_TOKEN's, or whoever logged in with `flowloom login`, or else, on the mesh of this
+state directory only, the account that the command line makes for its owner.
+"""
+
+import json
+import os
+import secrets
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from cli.embedded.state import DEFAULT, StateDirectory
+from cli.exits import Exit, Failure
+
+_LOCAL_EMAIL = "you@flowloom.local"
+_EARLY_SECONDS = 60
+_TIMEOUT_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Tokens for one mesh. `expires_at` is seconds since the epoch."""
+
+    access_token: str
+    refresh_token: str
+    expires_at: float
+
+    @property
+    def fresh(self) -> bool:
+        return time.time() < self.expires_at - _EARLY_SECONDS
+
+
+def state_directory() -> StateDirectory:
+    """The state directory here: FLOWLOOM_STATE_DIR, or `.flowloom`."""
+    return StateDirectory(Path(os.environ.get("FLOWLOOM_STATE_DIR", DEFAULT)))
+
+
+def gateway_url() -> str:
+    """Where the gateway is.
+
+    Raises:
+        Failure: No mesh is named and none runs here.
+    """
+    if url := os.environ.get("FLOWLOOM_URL"):
+        return url.rstrip("/")
+    mesh = state_directory().find_mesh()
+    if mesh is None:
+        raise Failure(
+            Exit.UNREACHABLE,
+            "No mesh runs here. Start one with `flowloom up`, or name one with FLOWLOOM_URL.",
+        )
+    return mesh.gateway_url
+
+
+def access_token(url: str) -> str:
+    """A token that the mesh accepts now.
+
+    Raises:
+        Failure: Nobody is logged in, or the login has ended.
+    """
+    if token := os.environ.get("FLOWLOOM_TOKEN"):
+        return token
+    login = _logins().get(url)
+    if login is not None and not login.fresh:
+        login = _keep(url, _refresh(url, login))
+    if login is None:
+        login = _keep(url, _local_login(url))
+    return login.access_token
+
+
+def log_in(url: str, email: str, password: str, *, sign_up: bool = False) -> Login:
+    """Sign in, or create the account and be signed in; remembered for later commands.
+
+    Raises:
+        Failure: The mesh refuses, or does not answer.
+    """
+    path = "/auth/v1/signup" if sign_up else "/auth/v1/token?grant_type=password"
+    return _keep(url, _login_of(_post(url, path, {"email": email, "password": password})))
+
+
+def _local_login(url: str) -> Login:
+    """Sign in as the owner of this machine's mesh, who gets an account on first use."""
+    state = state_directory()
+    mesh = state.find_mesh()
+    if mesh is None or mesh.gateway_url != url:
+        raise Failure(Exit.FAILED, f"Nobody is logged in to {url}. Run `flowloom login`.")
+    account = state.path / "account.json"
+    if account.exists():
+        credentials = json.loads(account.read_text())
+        return _login_of(_post(url, "/auth/v1/token?grant_type=password", credentials))
+    credentials = {"email": _LOCAL_EMAIL, "password": secrets.token_urlsafe(24)}
+    login = _login_of(_post(url, "/auth/v1/signup", credentials))
+    _write(account, credentials)
+    return login
+
+
+def _refresh(url: str, login: Login) -> Login | None:
+    """New tokens; None when the login has ended and a new one is needed."""
+    body = {"refresh_token": login.refresh_token}
+    try:
+        return _login_of(_post(url, "/auth/v1/token?grant_type=refresh_token", body))
+    except Failure as failure:
+        if failure.exit is Exit.UNREACHABLE:
+            raise
+        return None
+
+
+def _post(url: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    try:
+        answer = httpx2.post(f"{url}{path}", json=body, timeout=_TIMEOUT_SECONDS)
+    except httpx2.TransportError as error:
+        raise Failure(Exit.UNREACHABLE, f"No mesh answers at {url}.") from error
+    content: dict[str, Any] = answer.json()
+    if answer.is_success:
+        return content
+    said = content.get("detail") or content.get("msg") or content.get("message")
+    raise Failure(Exit.FAILED, str(said or f"The mesh refused: {answer.status_code}."))
+
+
+def _login_of(answer: dict[str, Any]) -> Login:
+    return Login(
+        access_token=answer["access_token"],
+        refresh_token=answer["refresh_token"],
+        expires_at=time.time() + float(answer["expires_in"]),
+    )
+
+
+def _store() -> Path:
+    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(home) / "flowloom" / "logins.json"
+
+
+def _logins() -> dict[str, Login]:
+    try:
+        content = json.loads(_store().read_text())
+        return {url: Login(**login) for url, login in content.items()}
+    except (FileNotFoundError, ValueError, TypeError):
+        return {}
+
+
+def _keep(url: str, login: Login | None) -> Login:
+    """Remember a login, or forget one that has ended."""
+    logins = _logins()
+    if login is None:
+        logins.pop(url, None)
+        _write(_store(), {known: asdict(one) for known, one in logins.items()})
+        return _keep(url, _local_login(url))
+    logins[url] = login
+    _write(_store(), {known: asdict(one) for known, one in logins.items()})
+    return login
+
+
+def _write(path: Path, content: object) -> None:
+    """Replace a file that only its owner may read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    partial.touch(mode=0o600)
+    partial.write_text(json.dumps(content, indent=2))
+    partial.replace(path)

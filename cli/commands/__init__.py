@@ -1,0 +1,1 @@
+"""The commands that talk to a mesh over REST; one module per noun."""

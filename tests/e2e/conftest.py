@@ -1,0 +1,44 @@
+"""One mesh for all stories that do no harm; those that kill something start their own."""
+
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+
+from cli.embedded.postgres import EmbeddedPostgres
+from tests.support import mesh as meshes
+from tests.support.mesh import Mesh
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep these on one worker: the mesh is worth sharing."""
+    for item in items:
+        if "/e2e/" in str(item.path):
+            item.add_marker(pytest.mark.xdist_group("e2e"))
+
+
+@pytest.fixture(scope="session")
+async def mesh(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: EmbeddedPostgres, redis_url: str
+) -> AsyncIterator[Mesh]:
+    """The mesh that stories share."""
+    name = f"e2e_{tmp_path_factory.getbasetemp().name.replace('-', '_')}"
+    await postgres_server.create_database(name)
+    folder = tmp_path_factory.mktemp("mesh")
+    async with meshes.running(folder, postgres_server.url(name), redis_url) as running:
+        yield running
+    await postgres_server.drop_database(name)
+
+
+@pytest.fixture
+async def client(mesh: Mesh) -> AsyncIterator[httpx2.AsyncClient]:
+    """Somebody new, signed in."""
+    async with mesh.client() as client:
+        yield client
+
+
+@pytest.fixture
+async def stranger(mesh: Mesh) -> AsyncIterator[httpx2.AsyncClient]:
+    """Somebody else, of another tenant."""
+    async with mesh.client() as client:
+        yield client
