@@ -100,7 +100,7 @@ async def running(
 
 def _limits() -> dict[str, str]:
     """Limits so wide that they are checked at every request and never reached."""
-    names = ("PUBLIC", "LOGIN", "API", "CHAT", "RUN_START", "HOOK")
+    names = ("PUBLIC", "LOGIN", "API", "CHAT", "RUN", "HOOK")
     return {f"GATEWAY_LIMIT_{name}": _GENEROUS_LIMIT for name in names}
 
 

@@ -191,7 +191,7 @@ async def running(
 
 def _no_limits() -> dict[str, str]:
     """Limits are on and out of the way; the tests of limits set their own."""
-    names = ("PUBLIC", "LOGIN", "API", "CHAT", "RUN_START", "HOOK")
+    names = ("PUBLIC", "LOGIN", "API", "CHAT", "RUN", "HOOK")
     return {f"GATEWAY_LIMIT_{name}": "1000000/s" for name in names}
 
 
