@@ -2,7 +2,8 @@
 
 A service connects with one login and at once becomes a role that owns nothing, so row-level
 security holds for every statement it will ever send. `flowloom_app` sees the rows of the tenant
-that a transaction names; `flowloom_worker` is the engine's own loop, across tenants.
+that a transaction names; `flowloom_worker` is the engine's own loop, across tenants;
+`flowloom_issuer` is the gateway's keeper of accounts.
 """
 
 import asyncio
@@ -24,10 +25,11 @@ from shared.errors import Unavailable
 
 
 class DatabaseRole(StrEnum):
-    """The roles that services act under; neither owns a table nor bypasses row-level security."""
+    """The roles that services act under; none owns a table or bypasses row-level security."""
 
     APP = "flowloom_app"
     WORKER = "flowloom_worker"
+    ISSUER = "flowloom_issuer"
 
 
 _SET_TENANT = text("SELECT set_config('flowloom.tenant_id', :tenant_id, true)")
@@ -102,7 +104,7 @@ DO $$
 DECLARE
   wanted text;
 BEGIN
-  FOREACH wanted IN ARRAY ARRAY['flowloom_app', 'flowloom_worker'] LOOP
+  FOREACH wanted IN ARRAY ARRAY['flowloom_app', 'flowloom_worker', 'flowloom_issuer'] LOOP
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
       BEGIN
         EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);

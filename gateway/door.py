@@ -1,0 +1,163 @@
+"""What every request passes, whatever it is for: pure ASGI, no more than it costs.
+
+In comes a request without a name; it gets an id and a trace, its body is held to the limit, its
+answer carries the headers that belong to every answer, and a failure that nobody answered becomes a
+problem. One line is logged and one duration is measured.
+"""
+
+import re
+import secrets
+import time
+from collections.abc import MutableSequence
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.errors import BodyTooLarge, respond
+from gateway.metrics import REQUESTS
+from shared.errors import NotFound
+from shared.ids import new_id
+from shared.rpc import call
+
+log = structlog.get_logger()
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_QUIET_PATHS = ("/health", "/ready", "/metrics", "/v1/hooks/")
+_EXTRA_HEADERS = "flowloom.headers"
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+_TRANSPORT_SECURITY = "max-age=31536000; includeSubDomains"
+
+
+def extra_headers(scope: Scope) -> MutableSequence[tuple[bytes, bytes]]:
+    """What the answer to a request will carry besides; whoever learns of something adds it."""
+    return scope.setdefault(_EXTRA_HEADERS, [])
+
+
+class Door:
+    """The outermost of our own layers.
+
+    Args:
+        app: What answers.
+        max_body_bytes: Larger bodies are refused, whether or not they say how large they are.
+    """
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"The gateway speaks HTTP, not {scope['type']}")
+        headers = Headers(scope=scope)
+        passage = _Passage(scope, headers, send)
+        at_hand = call.Call(request_id=passage.request_id, traceparent=passage.traceparent)
+        with call.use(at_hand):
+            try:
+                if _CONTROL.search(scope["path"]):
+                    raise NotFound("There is nothing at this path.", reason="PATH_NOT_FOUND")
+                limited = self._limit(headers, receive)
+                await self._app(scope, limited, passage.send)
+            except ClientDisconnect:
+                log.debug("client_left", path=scope["path"])
+            except Exception as error:  # the last place where a failure can still be answered
+                await passage.fail(error, receive)
+            passage.close()
+
+    def _limit(self, headers: Headers, receive: Receive) -> Receive:
+        length = headers.get("content-length", "")
+        if length.isdecimal() and int(length) > self._max_body_bytes:
+            raise self._too_large()
+        read = 0
+
+        async def limited() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self._max_body_bytes:
+                raise self._too_large()
+            return message
+
+        return limited
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(f"A body may have {self._max_body_bytes} bytes at most.")
+
+
+class _Passage:
+    """One request on its way through the door."""
+
+    def __init__(self, scope: Scope, headers: Headers, send: Send) -> None:
+        self._scope = scope
+        self._send = send
+        self._started_at = time.perf_counter()
+        self._status = 0
+        self._streams = False
+        self._answered = False
+        request_id = headers.get("x-request-id", "")
+        self.request_id = request_id if _REQUEST_ID.fullmatch(request_id) else new_id("req")
+        traceparent = headers.get("traceparent", "")
+        self.traceparent = traceparent if _TRACEPARENT.fullmatch(traceparent) else _new_trace()
+
+    async def send(self, message: Message) -> None:
+        """Pass a part of the answer on, the first one with its headers completed."""
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            self._complete(MutableHeaders(raw=message.setdefault("headers", [])))
+        else:
+            self._answered = not message.get("more_body", False)
+        await self._send(message)
+
+    def _complete(self, headers: MutableHeaders) -> None:
+        for name, value in _HEADERS.items():
+            headers.setdefault(name, value)
+        if self._scope["scheme"] == "https":
+            headers.setdefault("Strict-Transport-Security", _TRANSPORT_SECURITY)
+        headers["X-Request-Id"] = self.request_id
+        headers["Traceparent"] = self.traceparent
+        headers.raw.extend(self._scope.get(_EXTRA_HEADERS, ()))
+        self._streams = headers.get("content-type", "").startswith("text/event-stream")
+
+    async def fail(self, error: Exception, receive: Receive) -> None:
+        """Answer a request that failed; one that has begun to be answered can only be cut off."""
+        request = Request(self._scope, receive)
+        if self._answered:
+            return
+        if self._status:
+            log.error("answer_cut_off", path=request.url.path, exc_info=error)
+            raise error
+        await respond(error, request)(self._scope, receive, self.send)
+
+    def close(self) -> None:
+        """Measure and log."""
+        seconds = time.perf_counter() - self._started_at
+        method, path = self._scope["method"], self._scope["path"]
+        if not self._streams:
+            known = method if method in _METHODS else "other"
+            REQUESTS.labels(known, self._route(), f"{self._status // 100}xx").observe(seconds)
+        write = log.debug if path.startswith(_QUIET_PATHS) else log.info
+        write(
+            "request",
+            method=method,
+            path=path,
+            status=self._status,
+            milliseconds=round(seconds * 1000, 1),
+        )
+
+    def _route(self) -> str:
+        route = self._scope.get("route")
+        return getattr(route, "path", "unmatched")
+
+
+def _new_trace() -> str:
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
