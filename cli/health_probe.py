@@ -95,7 +95,7 @@ class Probe:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Probe as the arguments say; return the exit code."""
     try:
-        probe, verbose = _read(arguments)
+        probe, verbose = read(arguments)
     except (argparse.ArgumentError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return Verdict.BAD_ARGUMENTS
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return verdict
 
 
-def _read(arguments: Sequence[str] | None) -> tuple[Probe, bool]:
+def read(arguments: Sequence[str] | None) -> tuple[Probe, bool]:
     """Turn the command line into a probe.
 
     Raises:
