@@ -1,0 +1,355 @@
+"""PURE. Where a run stands: what flows along its edges, and what each execution came to.
+
+Facts come in one by one (`apply`), in any order in which they can happen; each costs what it
+changes and no more. What a journal already holds is given at the beginning and takes effect as the
+flow reaches it, so that a run that is taken over stands where it stood.
+
+An edge is settled once it is known what it carries: items, or nothing, because the port was not
+taken or the branch is skipped. When all edges into a step are settled, the step runs if any carries
+items, and is skipped if none does; that is all there is to merging. What arrives is put together
+in the edges' order, never in the order of arrival, so results do not depend on who was quicker.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import Enum, auto
+
+from engine_service.events import (
+    AnyFact,
+    Iteration,
+    Key,
+    NodeAnswered,
+    NodeFailed,
+    NodeFinished,
+    NodeStarted,
+    NodeWaited,
+)
+from engine_service.flow import DONE, LOOP, Edge, Flow, Step
+from shared.workflow import Item
+
+
+class Phase(Enum):
+    """Where one execution of a node stands."""
+
+    READY = auto()
+    """Its inputs are there."""
+    RUNNING = auto()
+    """An attempt is under way in this process."""
+    INTERRUPTED = auto()
+    """An attempt began somewhere and nobody says how it ended."""
+    RETRYING = auto()
+    """An attempt failed; the next begins at `due`."""
+    WAITING = auto()
+    """It waits for an answer, or until `due`."""
+    ANSWERED = auto()
+    """Its wait is over; it runs again."""
+    FINISHED = auto()
+    """It has its results."""
+    FAILED = auto()
+    """It has failed for good, and the run with it."""
+
+
+_SETTLED = (Phase.FINISHED, Phase.FAILED)
+
+
+@dataclass(slots=True)
+class Arrival:
+    """Items that came along an edge from one execution of its source; never none."""
+
+    edge: Edge
+    iteration: Iteration
+    items: list[Item]
+
+
+@dataclass(slots=True, eq=False)
+class Execution:
+    """One execution of one node.
+
+    Attributes:
+        attempt: The latest attempt; 0 when there was none.
+        failures: How many attempts failed.
+        due: When something is to happen by itself, in the phases that say so.
+        waited: The latest wait, if there was one.
+        answer: What ended it.
+        finished: The results; a loop's have the port `done` once it is through.
+        failed: The latest failed attempt.
+    """
+
+    step: Step
+    iteration: Iteration
+    arrivals: list[Arrival]
+    phase: Phase = Phase.READY
+    attempt: int = 0
+    failures: int = 0
+    due: datetime | None = None
+    waited: NodeWaited | None = None
+    answer: NodeAnswered | None = None
+    finished: NodeFinished | None = None
+    failed: NodeFailed | None = None
+
+    @property
+    def key(self) -> Key:
+        """Which execution it is."""
+        return self.step.id, self.iteration
+
+    def inputs(self) -> dict[str, list[Item]]:
+        """Items by input; every declared input is there, maybe empty."""
+        gathered: dict[str, list[Item]] = {name: [] for name in self.step.shape.inputs}
+        for arrival in self.arrivals:
+            items = gathered.get(arrival.edge.input)
+            if items is None:
+                continue
+            # Nothing is copied in the usual case of one edge into an input.
+            gathered[arrival.edge.input] = items + arrival.items if items else arrival.items
+        return gathered
+
+
+@dataclass(slots=True, eq=False)
+class _Loop:
+    """One execution of a loop on its way through its batches."""
+
+    step: Step
+    iteration: Iteration
+    batches: list[list[Item]]
+    done: list[Item]
+    current: int = -1
+    open_steps: int = 0
+    feedback: list[tuple[Iteration, int, list[Item]]] = field(
+        default_factory=list[tuple[Iteration, int, list[Item]]]
+    )
+
+    def collected(self) -> list[Item]:
+        """What came back from the body, in order; what was given, when there was no batch."""
+        if not self.batches:
+            return self.done
+        self.feedback.sort(key=lambda entry: entry[:2])
+        return [item for _, _, items in self.feedback for item in items]
+
+
+class RunState:
+    """Where a run of a flow stands.
+
+    Attributes:
+        executions: All that were reached with items, by key.
+        fresh: Those whose phase has changed since deciding looked at them, oldest first.
+        timers: What is to happen by itself, a heap of moments; entries may be out of date.
+        skipped: Executions that were newly skipped; whoever tells it empties the list.
+        looped: Loops that newly went through all their batches; likewise.
+        open: How many executions are neither finished nor skipped.
+        failed: The execution that failed for good, if one has.
+    """
+
+    def __init__(
+        self, flow: Flow, items: list[Item], journal: Mapping[Key, Iterable[AnyFact]]
+    ) -> None:
+        self.flow = flow
+        self.executions: dict[Key, Execution] = {}
+        self.fresh: deque[Execution] = deque()
+        self.timers: list[tuple[datetime, int, Iteration, Execution]] = []
+        self.skipped: list[Key] = []
+        self.looped: list[Execution] = []
+        self.open = 0
+        self.failed: Execution | None = None
+        self._journal = journal
+        self._awaited: dict[Key, int] = {}
+        self._arrived: dict[Key, list[Arrival]] = {}
+        self._loops: dict[Key, _Loop] = {}
+        self._leaving: dict[tuple[Edge, Iteration], list[Arrival]] = {}
+        self._entering: dict[tuple[Edge, Iteration], list[Arrival]] = {}
+        self._current: dict[str, Iteration] = {}
+        self._settling: deque[tuple[Step, Iteration, NodeFinished | None]] = deque()
+        entrance = Arrival(_entrance(flow.trigger), (), items)
+        self._begin(Execution(flow.trigger, (), [entrance]))
+        self._flow_on()
+
+    def apply(self, fact: AnyFact) -> None:
+        """Take in what happened to an execution that the flow has reached."""
+        execution = self.executions[fact.key]
+        self._note(execution, fact)
+        if execution.phase not in _SETTLED:
+            self.fresh.append(execution)
+        self._flow_on()
+
+    def launch(self, execution: Execution) -> None:
+        """Let the next attempt of an execution begin."""
+        execution.phase = Phase.RUNNING
+        execution.attempt += 1
+
+    # --- one execution
+
+    def _begin(self, execution: Execution) -> None:
+        self.executions[execution.key] = execution
+        self.open += 1
+        if past := self._journal.get(execution.key):
+            for fact in sorted(past, key=_order):
+                self._note(execution, fact)
+            if execution.phase is Phase.RUNNING:
+                execution.phase = Phase.INTERRUPTED
+        if execution.phase not in _SETTLED:
+            self.fresh.append(execution)
+
+    def _note(self, execution: Execution, fact: AnyFact) -> None:
+        execution.attempt = fact.attempt
+        match fact:
+            case NodeStarted():
+                execution.phase = Phase.RUNNING
+            case NodeFinished():
+                execution.phase = Phase.FINISHED
+                execution.finished = fact
+                self.open -= 1
+                self._settling.append((execution.step, execution.iteration, fact))
+            case NodeFailed():
+                self._fail(execution, fact)
+            case NodeWaited():
+                execution.phase, execution.due = Phase.WAITING, fact.until
+                execution.waited, execution.answer = fact, None
+            case NodeAnswered():
+                execution.phase, execution.answer = Phase.ANSWERED, fact
+
+    def _fail(self, execution: Execution, fact: NodeFailed) -> None:
+        execution.failures += 1
+        execution.failed = fact
+        if fact.retry_at is None:
+            execution.phase = Phase.FAILED
+            self.open -= 1
+            self.failed = execution
+        else:
+            execution.phase, execution.due = Phase.RETRYING, fact.retry_at
+
+    # --- what flows along the edges
+
+    def _flow_on(self) -> None:
+        """Settle what follows from what was settled, until nothing does."""
+        while self._settling:
+            step, iteration, finished = self._settling.popleft()
+            if not step.is_loop:
+                outputs = finished.outputs if finished else {}
+                self._settle(step, iteration, outputs)
+            elif finished is not None:
+                self._enter(step, iteration, finished)
+            else:
+                self._settle_loop(step, iteration, [])
+
+    def _settle(self, step: Step, iteration: Iteration, outputs: Mapping[str, list[Item]]) -> None:
+        for edge in step.edges:
+            self._carry(edge, iteration, outputs.get(edge.port) or [])
+        self._leave_body(step, iteration)
+
+    def _leave_body(self, step: Step, iteration: Iteration) -> None:
+        if not step.nest:
+            return
+        loop = self._loops[step.nest[-1], iteration[:-1]]
+        loop.open_steps -= 1
+        if loop.open_steps == 0:
+            self._next_batch(loop)
+
+    def _carry(self, edge: Edge, iteration: Iteration, items: list[Item]) -> None:
+        arrival = Arrival(edge, iteration, items)
+        if edge.feeds_back:
+            if items:
+                loop = self._loops[edge.target.id, iteration[: len(edge.target.nest)]]
+                loop.feedback.append((iteration, edge.order, items))
+        elif edge.leaves:
+            collected = self._leaving.setdefault((edge, iteration[: edge.common]), [])
+            if items:
+                collected.append(arrival)
+        else:
+            self._arrive(edge, iteration, [arrival] if items else [])
+
+    def _arrive(self, edge: Edge, base: Iteration, arrivals: list[Arrival]) -> None:
+        """Settle an edge for whatever executions of its target there are below `base`."""
+        target = edge.target
+        if not edge.enters:
+            self._count(target, base, arrivals)
+            return
+        self._entering[edge, base] = arrivals
+        current = self._current.get(target.nest[-1])
+        if current is not None and current[: len(base)] == base:
+            self._count(target, current, arrivals)
+
+    def _count(self, target: Step, iteration: Iteration, arrivals: list[Arrival]) -> None:
+        key = target.id, iteration
+        if arrivals:
+            self._arrived.setdefault(key, []).extend(arrivals)
+        left = self._awaited.get(key, target.awaited) - 1
+        if left > 0:
+            self._awaited[key] = left
+            return
+        self._awaited.pop(key, None)
+        gathered = self._arrived.pop(key, None)
+        if gathered is None:
+            self.skipped.append(key)
+            self._settling.append((target, iteration, None))
+            return
+        if len(gathered) > 1:
+            gathered.sort(key=_place)
+        self._begin(Execution(target, iteration, gathered))
+
+    # --- loops
+
+    def _enter(self, step: Step, iteration: Iteration, finished: NodeFinished) -> None:
+        batches: list[list[Item]] = []
+        while (batch := finished.outputs.get(f"{LOOP}:{len(batches)}")) is not None:
+            batches.append(batch)
+        loop = _Loop(step, iteration, batches, finished.outputs.get(DONE) or [])
+        self._loops[step.id, iteration] = loop
+        self._next_batch(loop)
+
+    def _next_batch(self, loop: _Loop) -> None:
+        """Open the next iteration; without a body they all pass at once."""
+        step = loop.step
+        while loop.current + 1 < len(loop.batches):
+            loop.current += 1
+            inside = (*loop.iteration, loop.current)
+            self._current[step.id] = inside
+            loop.open_steps = len(step.body)
+            for edge in step.entering:
+                known = self._entering.get((edge, inside[: edge.common]))
+                if known is not None:
+                    self._count(edge.target, inside, known)
+            for edge in step.edges:
+                if edge.port == LOOP:
+                    self._carry(edge, inside, loop.batches[loop.current])
+            if step.body:
+                return
+        items = loop.collected()
+        self._close(loop, items)
+        self._settle_loop(step, loop.iteration, items)
+
+    def _close(self, loop: _Loop, items: list[Item]) -> None:
+        execution = self.executions[loop.step.id, loop.iteration]
+        if execution.finished is not None:
+            outputs = {**execution.finished.outputs, DONE: items}
+            execution.finished = replace(execution.finished, outputs=outputs)
+        self.looped.append(execution)
+
+    def _settle_loop(self, step: Step, iteration: Iteration, items: list[Item]) -> None:
+        self._current.pop(step.id, None)
+        for edge in step.leaving:
+            collected = self._leaving.pop((edge, iteration[: edge.common]), [])
+            self._arrive(edge, iteration[: edge.common], collected)
+        for edge in step.edges:
+            if edge.port != LOOP:
+                self._carry(edge, iteration, items if edge.port == DONE else [])
+        self._leave_body(step, iteration)
+
+
+def _entrance(trigger: Step) -> Edge:
+    """The edge along which a run's input comes."""
+    return Edge(
+        trigger, "main", trigger, "main", 0, 0, leaves=False, enters=False, feeds_back=False
+    )
+
+
+_KINDS = (NodeStarted, NodeWaited, NodeAnswered, NodeFailed, NodeFinished)
+
+
+def _order(fact: AnyFact) -> tuple[int, int]:
+    """Attempts in turn, and within one what begins before what ends."""
+    return fact.attempt, _KINDS.index(type(fact))
+
+
+def _place(arrival: Arrival) -> tuple[int, Iteration]:
+    return arrival.edge.order, arrival.iteration
