@@ -147,3 +147,18 @@ async def advance(connection: AsyncConnection, due: Mapping[str, datetime | None
 async def find_next_fire_at(connection: AsyncConnection) -> datetime | None:
     """When the next clock trigger is due, if any is."""
     return (await connection.execute(sa.select(sa.func.min(triggers.c.next_fire_at)))).scalar()
+
+
+async def find_busy_workflows(connection: AsyncConnection, workflow_ids: Sequence[str]) -> set[str]:
+    """Those of the workflows that a run is still going of."""
+    if not workflow_ids:
+        return set()
+    found = await connection.execute(
+        sa.text(
+            "SELECT w.id FROM engine.workflows w WHERE w.id = ANY(:ids) AND EXISTS ("
+            " SELECT FROM engine.runs r WHERE r.tenant_id = w.tenant_id AND r.workflow_id = w.id"
+            " AND r.status IN ('queued', 'running', 'waiting'))"
+        ),
+        {"ids": list(workflow_ids)},
+    )
+    return set(found.scalars())

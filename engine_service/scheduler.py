@@ -1,0 +1,204 @@
+"""Fires clock triggers: takes due rows, starts their runs, and says when they are due again.
+
+Any number of engines run this loop. A due row belongs to whoever locks it first; its runs begin and
+its `next_fire_at` moves on in that same transaction, each run under a key made of trigger and tick.
+So a tick gives one run, whichever engine dies when. PostgreSQL hints at new triggers; a slow poll
+makes up for hints that get lost.
+"""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import structlog
+from pydantic import ValidationError
+
+from engine_service.catalogue import Catalogue
+from engine_service.node import NodeParameters
+from engine_service.store import triggers
+from engine_service.store.runs import NewRun, insert_runs
+from engine_service.store.triggers import LiveTrigger
+from engine_service.trigger import ClockTrigger, TickPolicy
+from shared.clock import Clock
+from shared.database import Database
+from shared.errors import Unavailable
+from shared.ids import new_id
+
+log = structlog.get_logger()
+
+_POLL = timedelta(seconds=30)
+_PAUSE = timedelta(seconds=1)
+BATCH = 100
+_TICKS_AT_ONCE = 100
+_PUT_OFF = timedelta(hours=1)
+_LOOK_BACK = (timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(days=31))
+
+
+class Rhythm:
+    """One clock trigger's ticks: which of them to run now, and when the next one comes."""
+
+    def __init__(
+        self, trigger: ClockTrigger[Any], parameters: NodeParameters, timezone: str
+    ) -> None:
+        self._trigger = trigger
+        self._parameters = parameters
+        self._timezone = timezone
+        self.policy: TickPolicy = trigger.policy(parameters)
+
+    def due(self, first: datetime, now: datetime) -> tuple[list[datetime], datetime | None]:
+        """The ticks to run, from `first` on, and the one to wait for.
+
+        A tick that is merely late runs; of missed ones the policy says which. Of very many, the
+        rest stays due.
+        """
+        missed_before = now - self.policy.missed_after
+        ticks: list[datetime] = []
+        if first < missed_before and self.policy.catch_up != "all":
+            if self.policy.catch_up == "latest":
+                ticks.append(self._latest(first, missed_before))
+            upcoming = self.after(missed_before - timedelta(microseconds=1))
+        else:
+            upcoming = first
+        while upcoming is not None and upcoming <= now and len(ticks) < _TICKS_AT_ONCE:
+            ticks.append(upcoming)
+            upcoming = self.after(upcoming)
+        return ticks, upcoming
+
+    def after(self, moment: datetime) -> datetime | None:
+        """The first tick after a moment, if there is one."""
+        return self._trigger.next_fire_at(self._parameters, moment, self._timezone)
+
+    def input(self, tick: datetime) -> str:
+        """What the run of a tick is given, as JSON."""
+        item = self._trigger.tick_item(self._parameters, tick, self._timezone)
+        return orjson.dumps([item]).decode()
+
+    def _latest(self, first: datetime, before: datetime) -> datetime:
+        """The last tick before a moment, found without walking through all of them."""
+        for span in _LOOK_BACK:
+            if before - span > first and (found := self._last_within(before - span, before)):
+                return found
+        return self._last_within(first, before) or first
+
+    def _last_within(self, start: datetime, before: datetime) -> datetime | None:
+        last = None
+        upcoming = self.after(start)
+        while upcoming is not None and upcoming < before:
+            last, upcoming = upcoming, self.after(upcoming)
+        return last
+
+
+class Scheduler:
+    """The loop.
+
+    Args:
+        database: Acts as flowloom_worker.
+    """
+
+    def __init__(self, database: Database, catalogue: Catalogue, clock: Clock) -> None:
+        self._database = database
+        self._catalogue = catalogue
+        self._clock = clock
+        self._hinted = asyncio.Event()
+
+    async def run(self) -> None:
+        """Fire until cancelled; a database that is away is waited for."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen())
+            while True:
+                self._hinted.clear()
+                try:
+                    await self._rest(await self._fire_all())
+                except Unavailable as error:
+                    log.warning("scheduler_waits", reason=error.message)
+                    await asyncio.sleep(_PAUSE.total_seconds())
+
+    async def fire_due(self) -> int:
+        """Start the runs of what is due, in one transaction.
+
+        Returns:
+            How many triggers were due; a full batch if there may be more.
+        """
+        async with self._database.transaction() as connection:
+            now = self._clock.now()
+            taken = await triggers.take_due(connection, now, BATCH)
+            rhythms = [(row, self._rhythm(row)) for row in taken]
+            wary = [
+                row.workflow_id
+                for row, rhythm in rhythms
+                if rhythm is not None and rhythm.policy.overlap == "skip"
+            ]
+            busy = await triggers.find_busy_workflows(connection, wary)
+            runs: list[NewRun] = []
+            due: dict[str, datetime | None] = {}
+            for row, rhythm in rhythms:
+                if rhythm is None:
+                    due[row.id] = now + _PUT_OFF
+                    continue
+                ticks, due[row.id] = rhythm.due(row.next_fire_at or now, now)
+                if rhythm.policy.overlap == "skip":
+                    ticks = [] if row.workflow_id in busy else ticks[:1]
+                    busy.update([row.workflow_id] if ticks else [])
+                runs += [_run(row, rhythm, tick, now) for tick in ticks]
+            if runs:
+                await insert_runs(connection, runs)
+            await triggers.advance(connection, due)
+            return len(taken)
+
+    async def _fire_all(self) -> datetime:
+        """Fire whatever is due, and say when to look again."""
+        while (fired := await self.fire_due()) == BATCH:
+            pass
+        async with self._database.transaction() as connection:
+            due_at = await triggers.find_next_fire_at(connection)
+        now = self._clock.now()
+        if due_at is None:
+            return now + _POLL
+        # What is due and yet was not to be had is in another engine's hands at this moment.
+        return min(max(due_at, now if fired else now + _PAUSE), now + _POLL)
+
+    def _rhythm(self, row: LiveTrigger) -> Rhythm | None:
+        """The rhythm of a row; None for one this version of the engine cannot read."""
+        trigger = self._catalogue.find(row.type)
+        if isinstance(trigger, ClockTrigger):
+            try:
+                parameters = trigger.Parameters.model_validate(row.parameters)
+            except ValidationError as error:
+                log.error("trigger_unreadable", trigger_id=row.id, error=str(error))
+                return None
+            return Rhythm(trigger, parameters, row.timezone)
+        log.error("trigger_unreadable", trigger_id=row.id, error=f"unknown type {row.type}")
+        return None
+
+    async def _rest(self, until: datetime) -> None:
+        """Return at a moment, or as soon as there is a hint."""
+        async with asyncio.TaskGroup() as group:
+            asleep = group.create_task(self._clock.sleep_until(until))
+            hinted = group.create_task(self._hinted.wait())
+            asleep.add_done_callback(lambda _: hinted.cancel())
+            hinted.add_done_callback(lambda _: asleep.cancel())
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async for _ in self._database.listen(triggers.CHANNEL):
+                    self._hinted.set()
+            except Unavailable:
+                await asyncio.sleep(_PAUSE.total_seconds())
+
+
+def _run(row: LiveTrigger, rhythm: Rhythm, tick: datetime, now: datetime) -> NewRun:
+    return NewRun(
+        id=new_id("run"),
+        tenant_id=row.tenant_id,
+        workflow_id=row.workflow_id,
+        version=row.version,
+        mode="live",
+        trigger=row.type,
+        trigger_node_id=row.node_id,
+        input=rhythm.input(tick),
+        created_at=now,
+        trigger_id=row.id,
+        idempotency_key=f"tick:{row.id}:{tick.astimezone(UTC).isoformat()}",
+    )
