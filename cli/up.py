@@ -24,8 +24,12 @@ _COLORS = ("cyan", "magenta", "green", "yellow", "blue")
 
 
 def up(
-    port: Annotated[int, typer.Option(help="The gateway's port; 0 takes any free one.")] = 8000,
-    host: Annotated[str, typer.Option(help="The address the gateway listens on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="The gateway's port; 0 takes any free one.", envvar="GATEWAY_PORT")
+    ] = 8000,
+    host: Annotated[
+        str, typer.Option(help="The address the gateway listens on.", envvar="GATEWAY_HOST")
+    ] = "127.0.0.1",
     state_dir: Annotated[
         Path, typer.Option(help="Where data, secrets and logs live.", envvar="FLOWLOOM_STATE_DIR")
     ] = DEFAULT,

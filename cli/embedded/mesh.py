@@ -26,6 +26,8 @@ from cli.embedded.valkey import EmbeddedValkey
 _DRAIN_SECONDS = 6
 _KILL_SECONDS = 8
 _LEFTOVER_SECONDS = 5
+_CONNECTIONS = 60
+_CONNECTIONS_PER_ENGINE = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,12 @@ class Mesh:
         """None when DATABASE_URL names a database of the person's own."""
         if os.environ.get("DATABASE_URL"):
             return None
-        return EmbeddedPostgres(self._state.postgres, self._secrets["postgres_password"])
+        connections = _CONNECTIONS + _CONNECTIONS_PER_ENGINE * (self._options.engines - 1)
+        return EmbeddedPostgres(
+            self._state.postgres,
+            self._secrets["postgres_password"],
+            settings={"max_connections": str(connections)},
+        )
 
     @cached_property
     def _valkey(self) -> EmbeddedValkey | None:
@@ -140,9 +147,11 @@ class Mesh:
         return self._state.secrets()
 
     def _gateway(self) -> Program:
+        url = self._addresses.gateway_url
         own = {
             "GATEWAY_HOST": self._options.host,
             "GATEWAY_PORT": str(self._addresses.gateway_port),
+            "GATEWAY_PUBLIC_URL": os.environ.get("GATEWAY_PUBLIC_URL", url),
         }
         return self._program("gateway", self._options.modules.gateway, own)
 

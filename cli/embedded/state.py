@@ -18,8 +18,8 @@ from cli.embedded.placement import EmbeddedError
 from cli.embedded.processes import ProcessRecord
 
 DEFAULT = Path(".flowloom")
-# Generated once and kept: whoever forgets them can no longer read tokens or data of earlier starts.
-SECRETS = ("postgres_password", "valkey_password", "mesh_secret", "jwt_secret")
+# Generated once and kept: without them the data of earlier starts is locked away.
+SECRETS = ("postgres_password", "valkey_password", "mesh_secret")
 
 
 class AlreadyRunning(EmbeddedError):
