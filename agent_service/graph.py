@@ -11,11 +11,12 @@ understand ─┬─▶ clarify ▶ ·              asks, and the turn ends
 └─▶ ·                              └─▶ deliver ▶ ·
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
-from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import StateSnapshot
 
 from agent_service.author import Intent
 from agent_service.desk import Desk, step
@@ -32,8 +33,24 @@ from agent_service.steps.plan import plan
 from agent_service.steps.repair import repair
 from agent_service.steps.try_out import try_out
 from agent_service.steps.understand import understand
+from shared.workflow import JsonObject
 
-Conversation = CompiledStateGraph[State, Desk, State, State]
+
+class Conversation(Protocol):
+    """The compiled graph, as far as it is used; the library's own types are partly unknown."""
+
+    async def aget_state(self, config: RunnableConfig) -> StateSnapshot: ...
+
+    async def ainvoke(
+        self,
+        input: JsonObject | None,  # noqa: A002 (the library's name)
+        config: RunnableConfig,
+        *,
+        context: Desk,
+        durability: Literal["sync"],
+    ) -> JsonObject: ...
+
+
 Checkpointer = BaseCheckpointSaver[str]
 
 

@@ -5,7 +5,7 @@ below. A field without a default must never be added: old checkpoints do not hav
 """
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -100,7 +100,7 @@ class State(BaseModel):
     effects: list[PlannedEffect] = Field(default_factory=list[PlannedEffect])
     trial_error: str = ""
     turn_spent: Spent = Field(default_factory=Spent)
-    outcome: str = ""
+    outcome: Literal["", "delivered", "asked", "answered"] = ""
 
     ticks: int = 0
     visits: dict[str, int] = Field(default_factory=dict[str, int])
