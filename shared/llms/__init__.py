@@ -4,6 +4,7 @@ A name is `provider:model`; several with commas between them are a fallback chai
 provider, write its module (with a `connect` like the others') and one line in `PROVIDERS`.
 """
 
+import asyncio
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -85,8 +86,8 @@ EMBEDDERS: Mapping[str, Provider] = {
 def connect(names: str, settings: LlmSettings, *, transport: Any = None) -> Model:
     """The model with this name, or the chain of models with these.
 
-    The first call for a vendor imports its SDK, which takes seconds: do it at start-up, or in a
-    thread. `transport` is an httpx2 transport to call through; the caller's guard against
+    The first call for a vendor imports its SDK, which takes seconds: do it at start-up, or through
+    `Models`. `transport` is an httpx2 transport to call through; the caller's guard against
     private addresses, where a base URL comes from a user.
 
     Raises:
@@ -110,6 +111,27 @@ def connect_embedder(name: str, settings: LlmSettings, *, transport: Any = None)
     patience = settings.llm_max_retry_after_seconds
     made, terms = _connect(EMBEDDERS, name, settings, patience, transport)
     return MeteredEmbedder(made, terms)
+
+
+class Models:
+    """Connected models by name, each made when it is first asked for and then kept."""
+
+    def __init__(self, settings: LlmSettings) -> None:
+        self._settings = settings
+        self._models: dict[str, Model] = {}
+        self._connecting = asyncio.Lock()
+
+    async def get(self, names: str) -> Model:
+        """The model, or chain, that `connect` makes of this name; imports happen in a thread."""
+        async with self._connecting:
+            if names not in self._models:
+                self._models[names] = await asyncio.to_thread(connect, names, self._settings)
+        return self._models[names]
+
+    async def close(self) -> None:
+        for model in self._models.values():
+            await model.close()
+        self._models.clear()
 
 
 def _connect(
@@ -149,6 +171,7 @@ __all__ = [
     "PRICES",
     "PROVIDERS",
     "LlmSettings",
+    "Models",
     "Price",
     "Provider",
     "connect",

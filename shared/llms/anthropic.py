@@ -6,8 +6,10 @@ next turn (signed thinking) travels in `Reply.native`.
 """
 
 import json
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, TypeVar
 
 import anthropic
@@ -66,6 +68,12 @@ def connect(name: str, model: str, endpoint: Endpoint) -> "AnthropicModel":
     return AnthropicModel(name, model, endpoint)
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """One for all clients: reading the certificates takes 60 ms, and no client changes it."""
+    return httpx2.create_ssl_context()
+
+
 class AnthropicModel:
     """A model behind a messages endpoint."""
 
@@ -80,7 +88,9 @@ class AnthropicModel:
             base_url=endpoint.base_url or OFFICIAL_URL,
             max_retries=endpoint.max_retries,
             http_client=anthropic.DefaultAsyncHttpxClient(
-                event_hooks={"response": [patience(endpoint.max_retry_after_seconds)]}, **options
+                verify=_tls(),
+                event_hooks={"response": [patience(endpoint.max_retry_after_seconds)]},
+                **options,
             ),
         )
 

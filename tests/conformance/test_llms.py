@@ -5,7 +5,7 @@ The vendor is a real HTTP server on this machine that speaks its wire (tests/sup
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -47,7 +47,7 @@ from shared.llm_errors import (
 )
 from shared.llms import PROVIDERS, LlmSettings, connect
 from shared.llms.metering.prices import Price
-from tests.support.llm_server import Answer, LlmServer, fail, say, sent
+from tests.support.llm_server import Answer, LlmServer, fail, reply_in, say, sent
 
 KEY = "sk-the-key-of-the-test"
 WEATHER = ToolSpec(
@@ -103,16 +103,11 @@ async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
 each_way = pytest.mark.parametrize("streamed", [False, True], ids=["complete", "stream"])
 
 
-def reply_of(deltas: Sequence[Delta]) -> Any:
-    assert isinstance(deltas[-1], Done)
-    return deltas[-1].reply
-
-
 @each_way
 async def test_text_and_usage_arrive(subject: Subject, streamed: bool) -> None:
     subject.server.script.append(say("Grüß Gott, 世界!", tokens=(1000, 200)))
     deltas = await subject.ask(HELLO, streamed=streamed)
-    reply = reply_of(deltas)
+    reply = reply_in(deltas)
     assert (reply.text, reply.finish) == ("Grüß Gott, 世界!", Finish.STOP)
     assert reply.model == subject.model.name
     assert reply.usage == Usage(1000, 200, cost_usd=Decimal("0.004"))
@@ -145,7 +140,7 @@ async def test_tools_are_called_and_answered(subject: Subject, streamed: bool) -
     subject.server.script += [say("Looking.", calls=calls), say("Cold, and warm.")]
     request = replace(HELLO, tools=[WEATHER])
     deltas = await subject.ask(request, streamed=streamed)
-    reply = reply_of(deltas)
+    reply = reply_in(deltas)
     assert reply.finish is Finish.TOOL_CALLS
     assert [(c.call_id, c.name, c.parse()) for c in reply.tool_calls] == [
         ("call_1", "get_weather", {"city": "Bern"}),
@@ -161,7 +156,7 @@ async def test_tools_are_called_and_answered(subject: Subject, streamed: bool) -
         assert second == reply.tool_calls[1].arguments
     answers = [Message.tool("call_1", "2 °C"), Message.tool("call_2", "gone", is_error=True)]
     turn = replace(request, messages=[*request.messages, reply.message, *answers])
-    assert reply_of(await subject.ask(turn, streamed=streamed)).text == "Cold, and warm."
+    assert reply_in(await subject.ask(turn, streamed=streamed)).text == "Cold, and warm."
     sent_back = json.dumps(subject.server.asked[1].body, ensure_ascii=False)
     for word in ("Looking.", "call_1", "call_2", "2 °C", "gone"):
         assert word in sent_back
@@ -173,14 +168,14 @@ async def test_a_tool_without_arguments_is_an_empty_object(
     subject: Subject, streamed: bool
 ) -> None:
     subject.server.script.append(say(calls=(("call_1", "get_weather", "{}"),)))
-    reply = reply_of(await subject.ask(replace(HELLO, tools=[WEATHER]), streamed=streamed))
+    reply = reply_in(await subject.ask(replace(HELLO, tools=[WEATHER]), streamed=streamed))
     assert reply.tool_calls[0].parse() == {}
 
 
 async def test_cut_off_tool_arguments_are_not_mended(subject: Subject) -> None:
     cut_off = say(calls=(("call_1", "get_weather", '{"city": "Ber'),), finish="length")
     subject.server.script.append(cut_off)
-    reply = reply_of(await subject.ask(replace(HELLO, tools=[WEATHER]), streamed=True))
+    reply = reply_in(await subject.ask(replace(HELLO, tools=[WEATHER]), streamed=True))
     assert reply.finish is Finish.LENGTH
     with pytest.raises(OutputInvalid, match="not JSON"):
         reply.tool_calls[0].parse()
@@ -190,7 +185,7 @@ async def test_cut_off_tool_arguments_are_not_mended(subject: Subject) -> None:
 async def test_structured_output_is_asked_for_natively(subject: Subject, streamed: bool) -> None:
     subject.server.script.append(say(VERDICT))
     deltas = await subject.ask(replace(HELLO, output=CLOSED), streamed=streamed)
-    assert reply_of(deltas).data == {"label": "good", "score": 3}
+    assert reply_in(deltas).data == {"label": "good", "score": 3}
     asked = subject.server.asked[0].body
     assert "json_schema" in json.dumps(asked)
     assert "tools" not in asked
@@ -203,7 +198,7 @@ async def test_structured_output_comes_by_tool_where_the_server_refuses_schemas(
     refusal = fail(400, message="response_format / text.format / output_config is not supported")
     subject.server.script += [refusal, say("Well:", calls=(("call_1", "answer", VERDICT),))]
     deltas = await subject.ask(replace(HELLO, output=CLOSED), streamed=streamed)
-    reply = reply_of(deltas)
+    reply = reply_in(deltas)
     assert reply.data == {"label": "good", "score": 3}
     assert (reply.tool_calls, reply.finish) == ((), Finish.STOP)
     assert [d for d in deltas if isinstance(d, ToolCallDelta)] == []
@@ -220,7 +215,7 @@ async def test_a_model_may_call_tools_before_it_answers_by_schema(
 ) -> None:
     subject.server.script.append(say(calls=(("call_1", "get_weather", '{"city": "Bern"}'),)))
     request = replace(HELLO, tools=[WEATHER], output=CLOSED)
-    reply = reply_of(await subject.ask(request, streamed=streamed))
+    reply = reply_in(await subject.ask(request, streamed=streamed))
     assert (reply.tool_calls[0].name, reply.data) == ("get_weather", None)
 
 
@@ -251,7 +246,7 @@ async def test_a_cut_off_answer_says_so(subject: Subject) -> None:
 async def test_a_refusal_is_told_from_an_answer(subject: Subject, streamed: bool) -> None:
     no = say(finish="refusal", refusal="I may not.")
     subject.server.script += [no, no]
-    reply = reply_of(await subject.ask(HELLO, streamed=streamed))
+    reply = reply_in(await subject.ask(HELLO, streamed=streamed))
     assert (reply.finish, reply.refusal) == (Finish.REFUSAL, "I may not.")
     with pytest.raises(ModelDeclined, match="I may not"):
         await subject.ask(replace(HELLO, output=CLOSED), streamed=streamed)
@@ -298,7 +293,7 @@ async def test_passing_failures_are_repeated_after_the_time_the_vendor_names(
     subject.server.script += [soon, soon, say("At last.")]
     loop = asyncio.get_running_loop()
     began = loop.time()
-    assert reply_of(await subject.ask(HELLO, streamed=streamed)).text == "At last."
+    assert reply_in(await subject.ask(HELLO, streamed=streamed)).text == "At last."
     # Twice the time that was named; without it, the SDKs' own waits are ten times as long.
     assert 0.1 <= loop.time() - began < 0.75
     subject.server.script += [soon, soon, soon]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from shared.llm import Delta, Done, Reply
 from tests.support.llm_wires import Said, render
 
 
@@ -76,6 +77,12 @@ def fail(status: int, code: str = "", message: str = "no", **headers: str) -> Sc
 def sent(script: Script, **how: Any) -> Script:
     """The same answer, sent in another way."""
     return lambda asked: replace(script(asked), **how)
+
+
+def reply_in(deltas: Sequence[Delta]) -> Reply:
+    """The reply at the end of a stream, where it must be."""
+    assert isinstance(deltas[-1], Done), deltas[-1]
+    return deltas[-1].reply
 
 
 class LlmServer:

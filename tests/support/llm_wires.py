@@ -4,7 +4,7 @@ The path and body of a request tell which wire it is and whether it wants a stre
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -208,32 +208,66 @@ def _message(model: str, said: Said) -> dict[str, Any]:
 
 
 def _message_events(model: str, said: Said) -> Iterator[bytes]:
+    text = [{"type": "text", "text": said.text}] if said.text else []
+    # Arguments as they were written, which need not be JSON yet.
+    calls = [
+        {"type": "tool_use", "id": id_, "name": name, "input": arguments}
+        for id_, name, arguments in said.calls
+    ]
     message = _message(model, said)
+    yield message_events(
+        [*text, *calls],
+        message["stop_reason"],
+        message["usage"],
+        model=model,
+        stop_details=message["stop_details"],
+    )
+
+
+def message_events(
+    blocks: Sequence[Mapping[str, Any]],
+    stop_reason: str,
+    usage: Mapping[str, int] | None = None,
+    **fields: Any,
+) -> bytes:
+    """The stream of a message with these content blocks."""
 
     def event(name: str, **data: Any) -> bytes:
         return _event({"type": name, **data}, name)
 
-    start = message | {"content": list[Any](), "stop_reason": None, "stop_details": None}
-    yield event("message_start", message=start)
-    yield event("ping")
-    for index, block in enumerate(message["content"]):
-        is_text = block["type"] == "text"
-        rest: dict[str, Any] = {"text": ""} if is_text else {"input": {}}
-        yield event("content_block_start", index=index, content_block={**block, **rest})
-        written = block["text"] if is_text else said.calls[index - bool(said.text)][2]
-        for piece in _slices(written):
-            delta = {"type": "text_delta", "text": piece}
-            if not is_text:
-                delta = {"type": "input_json_delta", "partial_json": piece}
-            yield event("content_block_delta", index=index, delta=delta)
-        yield event("content_block_stop", index=index)
-    end = {"stop_reason": message["stop_reason"], "stop_details": message["stop_details"]}
-    yield event(
-        "message_delta",
-        delta={**end, "stop_sequence": None},
-        usage={"output_tokens": said.tokens[1]},
-    )
-    yield event("message_stop")
+    counted = {"input_tokens": 1, "output_tokens": 1, **(usage or {})}
+    start = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", **fields}
+    start |= {"content": list[Any](), "stop_reason": None, "stop_details": None}
+    events = [event("message_start", message=start | {"usage": counted}), event("ping")]
+    for index, block in enumerate(blocks):
+        empty, deltas = _block_deltas(block)
+        events.append(event("content_block_start", index=index, content_block=empty))
+        events += [event("content_block_delta", index=index, delta=delta) for delta in deltas]
+        events.append(event("content_block_stop", index=index))
+    end = {"stop_reason": stop_reason, "stop_sequence": None}
+    end["stop_details"] = fields.get("stop_details")
+    last = {"output_tokens": counted["output_tokens"]}
+    events += [event("message_delta", delta=end, usage=last), event("message_stop")]
+    return b"".join(events)
+
+
+def _block_deltas(block: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """A block as it begins, and what then comes to it."""
+    match block["type"]:
+        case "text":
+            pieces = [{"type": "text_delta", "text": piece} for piece in _slices(block["text"])]
+            return {**block, "text": ""}, pieces
+        case "thinking":
+            signed = {"type": "signature_delta", "signature": block["signature"]}
+            thought = {"type": "thinking_delta", "thinking": block["thinking"]}
+            return {"type": "thinking", "thinking": ""}, [thought, signed]
+        case _:
+            given = block["input"]
+            written = given if isinstance(given, str) else json.dumps(given)
+            json_pieces = [
+                {"type": "input_json_delta", "partial_json": piece} for piece in _slices(written)
+            ]
+            return {**block, "input": {}}, json_pieces
 
 
 # --- embeddings

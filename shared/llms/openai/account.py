@@ -4,8 +4,10 @@ In comes an endpoint; out go an AsyncOpenAI and, from whatever it raises, our ty
 """
 
 import json
+import ssl
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, TypeVar
 
 import httpx2
@@ -18,6 +20,12 @@ from shared.llm_wire import Endpoint, OutputMode, Refusal, error_for, next_mode,
 T = TypeVar("T")
 
 OFFICIAL_URL = "https://api.openai.com/v1"
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """One for all clients: reading the certificates takes 60 ms, and no client changes it."""
+    return httpx2.create_ssl_context()
 
 
 class Account:
@@ -33,7 +41,9 @@ class Account:
             base_url=endpoint.base_url or OFFICIAL_URL,
             max_retries=endpoint.max_retries,
             http_client=openai.DefaultAsyncHttpxClient(
-                event_hooks={"response": [patience(endpoint.max_retry_after_seconds)]}, **options
+                verify=_tls(),
+                event_hooks={"response": [patience(endpoint.max_retry_after_seconds)]},
+                **options,
             ),
         )
 

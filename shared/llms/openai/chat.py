@@ -226,13 +226,11 @@ class ChatFold:
             yield TextDelta(part.content)
         if part.refusal:
             self._refusal.append(part.refusal)
-        for index, piece in enumerate(part.tool_calls or ()):
-            yield from self._add_call(index, piece)
+        for piece in part.tool_calls or ():
+            yield from self._add_call(piece)
 
-    def _add_call(self, index: int, piece: Any) -> Iterator[Delta]:
-        position = getattr(piece, "index", None)
-        position = index if position is None else position
-        call = self._call_at(position, piece.id or "")
+    def _add_call(self, piece: Any) -> Iterator[Delta]:
+        call = self._call_of(getattr(piece, "index", None), piece.id or "")
         named = not call.name
         call.call_id = call.call_id or piece.id or ""
         call.name = call.name or (piece.function.name if piece.function else None) or ""
@@ -243,19 +241,19 @@ class ChatFold:
         elif arguments:
             yield ToolCallDelta(self._calls.index(call), arguments)
 
-    def _call_at(self, position: int, call_id: str) -> _Call:
+    def _call_of(self, index: int | None, call_id: str) -> _Call:
         """The call that a piece belongs to.
 
         A new id means a new call even under an old index, since some servers give all parallel
-        calls the index 0.
+        calls the index 0. Others give none at all: a piece without id then continues the last.
         """
         for call in self._calls:
             if call_id and call.call_id == call_id:
                 return call
-        if position < len(self._calls) and (not call_id or not self._calls[position].call_id):
-            return self._calls[position]
-        if not call_id and self._calls:
-            return self._calls[-1]
+        at_place = self._calls[-1:] if index is None else self._calls[index : index + 1]
+        for call in at_place:
+            if not (call_id and call.call_id):
+                return call
         self._calls.append(_Call())
         return self._calls[-1]
 

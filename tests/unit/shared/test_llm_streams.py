@@ -11,7 +11,6 @@ from pydantic import SecretStr
 
 from shared.llm import (
     Delta,
-    Done,
     Message,
     ReasoningDelta,
     Reply,
@@ -21,7 +20,7 @@ from shared.llm import (
 )
 from shared.llm_errors import QuotaExhausted
 from shared.llms import LlmSettings, connect
-from tests.support.llm_server import LlmServer, recorded
+from tests.support.llm_server import LlmServer, recorded, reply_in
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 if not (DATA / "llm_streams.json").exists():
@@ -59,10 +58,9 @@ async def test_a_recorded_stream_becomes_its_final_message(row: dict[str, Any], 
             await expect_failure(server, row)
             return
         deltas = await replay(server, row["api"])
-    done = deltas[-1]
-    assert isinstance(done, Done)
-    assert final_message(row["api"], done.reply, row["expect"]) == row["expect"]
-    assert_deltas_make_the_reply(deltas[:-1], done.reply)
+    reply = reply_in(deltas)
+    assert final_message(row["api"], reply) == row["expect"]
+    assert_deltas_make_the_reply(deltas[:-1], reply)
 
 
 async def replay(server: LlmServer, api: str) -> list[Delta]:
@@ -79,7 +77,7 @@ async def replay(server: LlmServer, api: str) -> list[Delta]:
         await model.close()
 
 
-def final_message(api: str, reply: Reply, expected: dict[str, Any]) -> dict[str, Any]:
+def final_message(api: str, reply: Reply) -> dict[str, Any]:
     """The reply in the words of the recordings' expectations."""
     if api == "anthropic.messages":
         return dict(reply.raw)
