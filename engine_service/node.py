@@ -196,7 +196,13 @@ class HttpClient(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One outgoing request. `timeout` is seconds for the whole exchange."""
+    """One outgoing request.
+
+    Attributes:
+        timeout: Seconds for the whole exchange, redirects included.
+        secret_headers: Names of headers that must not follow a redirect to another origin;
+            Authorization and Cookie never do.
+    """
 
     method: str
     url: str
@@ -205,6 +211,7 @@ class HttpRequest:
     timeout: float = 30.0
     follow_redirects: bool = True
     verify_tls: bool = True
+    secret_headers: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
