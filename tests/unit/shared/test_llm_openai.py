@@ -202,7 +202,11 @@ class Detour(httpx2.AsyncHTTPTransport):
 async def test_the_output_limit_has_two_names(base_url: str, field: str) -> None:
     async with LlmServer() as server:
         server.script.append(say("Hi"))
-        settings = LlmSettings(openai_base_url=base_url, openai_api_key=SecretStr("key"))
+        settings = LlmSettings(
+            openai_base_url=base_url,
+            openai_api_key=SecretStr("key"),
+            allow_model_requests=True,
+        )
         model = connect("openai:m", settings, transport=Detour(server))
         await model.complete(ASK)
         await model.close()
