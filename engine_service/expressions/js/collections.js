@@ -1,0 +1,168 @@
+// The helper methods of arrays and objects.
+
+const NO_VALUE = new Set([null, undefined, "", "nil"]);
+
+const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value) && !kit.isMoment(value);
+
+function numbers(list, method) {
+  return list.every((element) => typeof element === "number")
+    ? list
+    : kit.fail(`${method}() needs an array of numbers only`);
+}
+
+function needArray(value, method) {
+  return Array.isArray(value) ? value : kit.fail(`${method}() needs an array as its argument`);
+}
+
+function needText(value, method) {
+  return typeof value === "string" && value !== "" ? value : kit.fail(`${method}() needs a text as its argument`);
+}
+
+const contains = (list, wanted) => list.some((element) => kit.sameContent(element, wanted));
+
+/** The elements without those that equal an earlier one; objects by the given fields, if any. */
+function distinct(list, ...fields) {
+  const names = fields.flat().flatMap((name) => String(name).split(",")).map((name) => name.trim());
+  const seen = new Set();
+  const seenObjects = [];
+  return list.filter((element) => {
+    if (typeof element !== "object" || element === null) return !seen.has(element) && seen.add(element);
+    const content = names.length > 0 ? names.map((name) => element[kit.safeKey(name)]) : element;
+    return !contains(seenObjects, content) && seenObjects.push(content);
+  });
+}
+
+const compactObject = (object) =>
+  Object.fromEntries(
+    Object.entries(object)
+      .filter(([, value]) => !NO_VALUE.has(value))
+      .map(([key, value]) => [key, kit.isPlainObject(value) ? compactObject(value) : value]));
+
+function compact(list) {
+  return list
+    .map((element) => kit.isPlainObject(element) ? compactObject(element) : element)
+    .filter((element) => !NO_VALUE.has(element));
+}
+
+function chunk(list, size) {
+  if (!Number.isInteger(size) || size < 1) kit.fail("chunk() needs a whole number of at least 1");
+  const chunks = [];
+  for (let start = 0; start < list.length; start += size) chunks.push(list.slice(start, start + size));
+  return chunks;
+}
+
+function pluck(list, ...fields) {
+  const keys = fields.flat().map((field) => kit.safeKey(field));
+  if (keys.length === 0) return list;
+  if (keys.length === 1) {
+    return list.filter((element) => isObject(element) && Object.hasOwn(element, keys[0]))
+      .map((element) => element[keys[0]]);
+  }
+  return list
+    .filter((element) => isObject(element) && keys.some((key) => Object.hasOwn(element, key)))
+    .map((element) =>
+      Object.fromEntries(keys.filter((key) => Object.hasOwn(element, key)).map((key) => [key, element[key]])));
+}
+
+function renameKeys(list, ...names) {
+  if (names.length === 0 || names.length % 2 !== 0) {
+    kit.fail("renameKeys() needs pairs of names: from1, to1, from2, to2, …");
+  }
+  const renames = new Map();
+  for (let at = 0; at < names.length; at += 2) renames.set(names[at], names[at + 1]);
+  return list.map((element) =>
+    isObject(element)
+      ? Object.fromEntries(Object.entries(element).map(([key, value]) => [renames.get(key) ?? key, value]))
+      : element);
+}
+
+function mergeObjects(object, other) {
+  if (!isObject(other)) kit.fail("merge() needs an object as its argument");
+  return { ...other, ...object };
+}
+
+function mergeArrays(list, other) {
+  if (other === undefined) return list.reduce((merged, element) => ({ ...merged, ...element }), {});
+  needArray(other, "merge");
+  return Array.from({ length: Math.max(list.length, other.length) }, (_, at) =>
+    isObject(list[at]) && isObject(other[at]) ? mergeObjects(list[at], other[at]) : list[at] ?? other[at]);
+}
+
+function smartJoin(list, keyField, valueField) {
+  if (keyField === undefined || valueField === undefined) {
+    kit.fail("smartJoin() needs the names of the key field and of the value field");
+  }
+  return Object.fromEntries(
+    list.filter((element) => isObject(element) && element[kit.safeKey(keyField)] !== undefined)
+      .map((element) => [element[kit.safeKey(keyField)], element[kit.safeKey(valueField)]]));
+}
+
+function sum(list, method = "sum") {
+  return numbers(list, method).reduce((total, number) => total + number, 0);
+}
+
+const largest = (list) => numbers(list, "max").reduce((best, number) => Math.max(best, number), -Infinity);
+const smallest = (list) => numbers(list, "min").reduce((best, number) => Math.min(best, number), Infinity);
+const average = (list) => list.length === 0 ? 0 : sum(list, "average") / list.length;
+const randomItem = (list) => list.length === 0 ? undefined : list[Math.floor(Math.random() * list.length)];
+
+/** The fields whose text does (or does not) contain the given one. */
+function selectFields(object, text, keeps) {
+  return Object.fromEntries(
+    Object.entries(object).filter(([, value]) => (typeof value === "string" && value.includes(text)) === keeps));
+}
+
+const formEncode = (value) => encodeURIComponent(String(value)).replaceAll("%20", "+");
+
+kit.methods.array = {
+  append: (list, ...elements) => [...list, ...elements],
+  average,
+  chunk,
+  compact,
+  difference: (list, other) =>
+    list.filter((element) => !contains(needArray(other, "difference"), element)),
+  first: (list) => list[0],
+  intersection: (list, other) =>
+    distinct(list.filter((element) => contains(needArray(other, "intersection"), element))),
+  isEmpty: (list) => list.length === 0,
+  isNotEmpty: (list) => list.length > 0,
+  last: (list) => list[list.length - 1],
+  length: (list) => list.length,
+  max: largest,
+  merge: mergeArrays,
+  min: smallest,
+  pluck,
+  randomItem,
+  removeDuplicates: distinct,
+  renameKeys,
+  smartJoin,
+  sum: (list) => sum(list),
+  toBoolean: () => undefined,
+  toDateTime: () => undefined,
+  toFloat: () => undefined,
+  toInt: () => undefined,
+  toJsonString: (list) => JSON.stringify(list),
+  union: (list, other) => distinct([...list, ...needArray(other, "union")]),
+  unique: distinct,
+};
+
+kit.methods.object = {
+  compact: compactObject,
+  hasField: (object, name) => Object.hasOwn(object, name),
+  isEmpty: (object) => Object.keys(object).length === 0,
+  isNotEmpty: (object) => Object.keys(object).length > 0,
+  keepFieldsContaining: (object, text) => selectFields(object, needText(text, "keepFieldsContaining"), true),
+  keys: (object) => Object.keys(object),
+  merge: mergeObjects,
+  removeField: (object, name) => Object.fromEntries(Object.entries(object).filter(([key]) => key !== name)),
+  removeFieldsContaining: (object, text) =>
+    selectFields(object, needText(text, "removeFieldsContaining"), false),
+  toBoolean: () => undefined,
+  toDateTime: () => undefined,
+  toFloat: () => undefined,
+  toInt: () => undefined,
+  toJsonString: (object) => JSON.stringify(object),
+  urlEncode: (object) =>
+    Object.entries(object).map(([key, value]) => `${formEncode(key)}=${formEncode(value)}`).join("&"),
+  values: (object) => Object.values(object),
+};

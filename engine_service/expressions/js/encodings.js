@@ -1,0 +1,70 @@
+// UTF-8, base64 and digests, which V8 alone does not have.
+
+const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const ALGORITHMS = ["md5", "sha1", "sha224", "sha256", "sha384", "sha512", "sha3", "base64"];
+
+let digests;
+
+/** The UTF-8 bytes of a text. */
+function encodeUtf8(text) {
+  const escaped = encodeURIComponent(text.toWellFormed());
+  const bytes = [];
+  for (let at = 0; at < escaped.length; at += 1) {
+    if (escaped[at] === "%") {
+      bytes.push(parseInt(escaped.slice(at + 1, at + 3), 16));
+      at += 2;
+    } else {
+      bytes.push(escaped.charCodeAt(at));
+    }
+  }
+  return bytes;
+}
+
+function decodeUtf8(bytes) {
+  const escaped = bytes.map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join("");
+  try {
+    return decodeURIComponent(escaped);
+  } catch {
+    return bytes.map((byte) => String.fromCharCode(byte)).join("");
+  }
+}
+
+kit.base64Encode = (text) => {
+  const bytes = encodeUtf8(text);
+  let encoded = "";
+  for (let at = 0; at < bytes.length; at += 3) {
+    const group = (bytes[at] << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0);
+    encoded += BASE64[group >> 18] + BASE64[(group >> 12) & 63];
+    encoded += at + 1 < bytes.length ? BASE64[(group >> 6) & 63] : "=";
+    encoded += at + 2 < bytes.length ? BASE64[group & 63] : "=";
+  }
+  return encoded;
+};
+
+kit.base64Decode = (text) => {
+  const bytes = [];
+  let bits = 0;
+  let count = 0;
+  for (const letter of text.replaceAll("-", "+").replaceAll("_", "/")) {
+    const value = BASE64.indexOf(letter);
+    if (value < 0) continue;
+    bits = ((bits << 6) | value) & 0xffffff;
+    count += 6;
+    if (count >= 8) {
+      count -= 8;
+      bytes.push((bits >> count) & 255);
+    }
+  }
+  return decodeUtf8(bytes);
+};
+
+kit.hash = (text, algorithm) => {
+  const name = String(algorithm).toLowerCase();
+  if (name === "base64") return kit.base64Encode(text);
+  if (!ALGORITHMS.includes(name)) {
+    kit.fail(`Unknown algorithm ${algorithm}. Available algorithms are: ${ALGORITHMS.join(", ")}.`);
+  }
+  digests ??= kit.loadDigests();
+  const digest = digests[name === "sha3" ? "sha3_512" : name](Uint8Array.from(encodeUtf8(text)));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+};

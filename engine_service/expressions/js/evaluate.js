@@ -1,0 +1,71 @@
+// The expression realm's door: a batch of expressions in, JSON out.
+
+const MAX_COMPILED = 2_000;
+const HIDDEN = ["__s", "__x", "__k", "__t", "__n", "__TimerManager"];
+const MISSING = /^Cannot (?:read|destructure) propert(?:ies|y) .*(?:undefined|null)/;
+const HELPER_ON_NOTHING = /of (undefined|null) \(reading 'Symbol\((\w+)\)'\)/;
+
+const MakeFunction = Function;
+const compiled = new Map();
+
+const self = (value) => value === undefined || value === globalThis ? kit.inertThis : value;
+
+function compile(source) {
+  const known = compiled.get(source);
+  if (known !== undefined) return known;
+  if (compiled.size >= MAX_COMPILED) compiled.clear();
+  const made = new MakeFunction(...HIDDEN, `"use strict"; ${source}`);
+  compiled.set(source, made);
+  return made;
+}
+
+const failed = (code, message) => JSON.stringify({ e: [code, message] });
+
+/** How an error looks outside. To read through nothing is no error: it gives nothing. */
+function describe(error) {
+  try {
+    if (error instanceof kit.Failure) return failed(error.code, error.message);
+    if (error instanceof TypeError && MISSING.test(error.message)) {
+      const [, nothing, name] = HELPER_ON_NOTHING.exec(error.message) ?? [];
+      return name === undefined
+        ? '{"v":null}'
+        : failed("EXPRESSION_FAILED", `${name}() cannot be called on ${nothing}`);
+    }
+    if (error instanceof Error) return failed("EXPRESSION_FAILED", `${error.name}: ${error.message}`);
+    return failed("EXPRESSION_FAILED", String(error));
+  } catch {
+    return failed("EXPRESSION_FAILED", "The expression threw something that has no text");
+  }
+}
+
+function cell(run, index, owns) {
+  try {
+    const scope = new kit.Scope(index, owns);
+    const value = run.call(kit.inertThis, scope, kit.symbols, kit.safeKey, self, kit.orNothing);
+    return `{"v":${JSON.stringify(value) ?? "null"}}`;
+  } catch (error) {
+    return describe(error);
+  }
+}
+
+/** One expression for all items that need it: a list with one entry an item, or a single one. */
+function column({ source, per_item: perItem, owns }, indexes) {
+  let run;
+  try {
+    run = compile(source);
+  } catch (error) {
+    return `[${failed("EXPRESSION_SYNTAX", error.message)}]`;
+  }
+  const wanted = perItem ? indexes : indexes.slice(0, 1);
+  return `[${wanted.map((index) => cell(run, index, owns)).join(",")}]`;
+}
+
+function evaluate(text) {
+  const { scope, slots, indexes } = JSON.parse(text);
+  kit.setData(scope, () => scope.now);
+  const columns = slots.map((slot) => column(slot, indexes));
+  kit.setData({}, () => 0);
+  return `[${columns.join(",")}]`;
+}
+
+globalThis.flowloom = evaluate;

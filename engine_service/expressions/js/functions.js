@@ -1,0 +1,36 @@
+// The functions that are simply there: $if, $ifEmpty, $min, $jmespath and their like.
+
+function isEmptyValue(value) {
+  if (value === null || value === undefined || value === "") return true;
+  if (Array.isArray(value)) return value.length === 0;
+  return kit.isPlainObject(value) && Object.keys(value).length === 0;
+}
+
+function jmespath(data, query) {
+  if (typeof query !== "string") kit.fail("$jmespath() needs the data and a query text");
+  for (const name of query.match(/[A-Za-z_]\w*/g) ?? []) {
+    if (kit.forbiddenKeys.has(name)) {
+      kit.fail(`"${name}" cannot be accessed in an expression`, "EXPRESSION_FORBIDDEN");
+    }
+  }
+  return kit.jmespath.search(data, query);
+}
+
+const numbersOf = (values) => values.flat(Infinity).map(Number);
+
+kit.functions = {
+  $average: (...values) => numbersOf(values).reduce((total, number) => total + number, 0) / values.flat(Infinity).length,
+  $if: (condition, whenTrue, whenFalse) => condition ? whenTrue : whenFalse,
+  $ifEmpty: (value, whenEmpty) => isEmptyValue(value) ? whenEmpty : value,
+  $jmesPath: jmespath,
+  $jmespath: jmespath,
+  $max: (...values) => Math.max(...numbersOf(values)),
+  $min: (...values) => Math.min(...numbersOf(values)),
+  $not: (value) => !value,
+  numberList: (from, to) =>
+    Array.from({ length: Math.abs(to - from) + 1 }, (_, at) => from < to ? from + at : from - at),
+  zip: (keys, values) =>
+    keys.length === values.length
+      ? Object.fromEntries(keys.map((key, at) => [key, values[at]]))
+      : kit.fail("zip() needs as many keys as values"),
+};

@@ -1,0 +1,67 @@
+"""The names of the expression language: what a source may mention, and what it may not.
+
+The JavaScript files in `js/` define what these names mean; a test compares both sides.
+"""
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+SCOPE_NAMES = _words(
+    """$ $json $data $binary $item $itemIndex $runIndex $items $input $node $now $today $run
+    $execution $workflow $vars $env DateTime Duration Interval $average $if $ifEmpty $jmesPath
+    $jmespath $max $min $not numberList zip"""
+)
+"""What `js/scope.js` offers to expressions."""
+
+CODE_NAMES = SCOPE_NAMES | {"item", "items"}
+"""What it offers to code."""
+
+ITEM_NAMES = _words("$json $data $binary $item $itemIndex $node")
+"""Names whose value differs from item to item."""
+
+INPUT_NAMES = _words("$json $data $binary $item $items $input")
+"""Names that need the input items."""
+
+GLOBAL_NAMES = _words(
+    """Object Array String Number Boolean Symbol BigInt Math JSON Date RegExp Map Set WeakMap
+    WeakSet Error EvalError RangeError ReferenceError SyntaxError TypeError URIError
+    AggregateError Intl Iterator ArrayBuffer SharedArrayBuffer DataView Atomics Int8Array
+    Uint8Array Uint8ClampedArray Int16Array Uint16Array Int32Array Uint32Array Float32Array
+    Float64Array BigInt64Array BigUint64Array isFinite isNaN parseFloat parseInt encodeURI
+    encodeURIComponent decodeURI decodeURIComponent NaN Infinity undefined"""
+)
+"""JavaScript's own names that an expression may use."""
+
+INERT_NAMES = _words(
+    """eval Function GeneratorFunction AsyncFunction AsyncGeneratorFunction Generator
+    AsyncGenerator Promise Proxy Reflect WebAssembly globalThis global window Window self
+    document process require module Buffer fetch XMLHttpRequest alert prompt confirm uneval
+    escape unescape setTimeout setInterval setImmediate"""
+)
+"""Names of a host's world. They are there, so that probing them is harmless, and empty."""
+
+FORBIDDEN_KEYS = _words(
+    """__proto__ prototype constructor caller callee arguments mainModule binding _linkedBinding
+    _load prepareStackTrace captureStackTrace stackTraceLimit __lookupGetter__ __lookupSetter__
+    __defineGetter__ __defineSetter__ getPrototypeOf setPrototypeOf getOwnPropertyDescriptor
+    getOwnPropertyDescriptors defineProperty defineProperties dlopen getBuiltinModule"""
+)
+"""Properties that open the inside of objects."""
+
+MUTATORS = _words("sort reverse push pop shift unshift splice fill copyWithin assign set delete")
+"""Methods that may change the data they are called on."""
+
+METHODS = _words(
+    """abs append average base64Decode base64Encode beginningOf ceil chunk compact diffTo diffToNow
+    difference endOfMonth extract extractDomain extractEmail extractUrl extractUrlPath first
+    floor format hasField hash inBetween intersection isBetween isDomain isDst isEmail isEmpty
+    isEven isInLast isInteger isNotEmpty isNumeric isOdd isUrl isWeekend keepFieldsContaining
+    keys last length max merge min minus parseJson pluck plus quote randomItem removeDuplicates
+    removeField removeFieldsContaining removeMarkdown removeTags renameKeys replaceSpecialChars
+    round smartJoin sum toBoolean toDate toDateTime toDecimalNumber toFloat toInt toJsonString
+    toNumber toSentenceCase toSnakeCase toTitleCase toWholeNumber union unique urlDecode
+    urlEncode values"""
+)
+"""The helper methods; a call by one of these names looks for a helper first."""
