@@ -3,7 +3,12 @@
 `--long` runs the tests marked `long` too: those that need minutes to say something.
 """
 
+import os
+
 import pytest
+
+# Here and in every process that a test starts: models are called on this machine only.
+os.environ["ALLOW_MODEL_REQUESTS"] = "false"
 
 pytest_plugins = ["tests.support.postgres", "tests.support.valkey"]
 

@@ -71,8 +71,8 @@ class Provider:
 
 _OPENAI = "https://api.openai.com/v1"
 
-# Modules by name, loaded when a model of theirs is connected: the two SDKs take 43 and 67 MB, and
-# a service whose environment names no model, or only one vendor's, must not pay for them.
+# Modules by name, loaded when a model of theirs is connected: an SDK takes 27 to 52 MB, and a
+# service whose environment names no model, or only one vendor's, must not pay for it.
 PROVIDERS: Mapping[str, Provider] = {
     "openai": Provider("shared.llms.openai.chat", "openai", _OPENAI),
     "openai-responses": Provider("shared.llms.openai.responses", "openai", _OPENAI),
