@@ -55,7 +55,7 @@ class PublicRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def pass_gate(request: Request) -> Response:
-            gate = _gate(request)
+            gate = gate_of(request)
             await _count(gate, self.limits, f"address:{client_address(request)}", request)
             return await handle(await _read(request))
 
@@ -81,7 +81,7 @@ class UserRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def pass_gate(request: Request) -> Response:
-            gate = _gate(request)
+            gate = gate_of(request)
             try:
                 claims = await gate.authenticator.authenticate(request.headers.get("authorization"))
             except Unauthenticated:
@@ -154,5 +154,6 @@ async def _read(request: Request) -> JsonRequest:
     return read
 
 
-def _gate(request: Request) -> Gate:
+def gate_of(request: Request) -> Gate:
+    """The application's gate."""
     return cast("Gate", request.app.state.gate)

@@ -76,7 +76,7 @@ def _encode(event: Any) -> bytes:
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.sequence, event.type.encode(), data)
 
 
-async def collect(open_stream: Open, after: int) -> list[Message]:
+async def collect(open_stream: Open, after: int) -> list[Any]:
     """All events of a stream that ends."""
     async with aclosing(_resuming(open_stream, after)) as batches:
         return [event async for batch in batches for event in batch.events]

@@ -1,0 +1,69 @@
+"""Approvals: the questions that runs put to people."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+from starlette.responses import Response
+
+from gateway.gate import UserRoute
+from gateway.parts import ClientsPart
+from gateway.replies import reply, returns
+from gateway.shapes import Body, Document, Page, Text
+from gateway.wire import WireEnum, to_pb
+from shared.pb.flowloom.engine.v1 import approval_pb2, approval_service_pb2
+
+router = APIRouter(prefix="/v1/approvals", tags=["approvals"], route_class=UserRoute)
+
+
+class ApprovalStatus(WireEnum):
+    """Where an approval stands."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+class Decision(WireEnum):
+    """A decision; only an explicit yes is a yes."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+class ListApprovals(Page):
+    """Which approvals."""
+
+    status: ApprovalStatus | None = None
+    run_id: Text = ""
+
+
+class AnswerApproval(Body):
+    """An answer."""
+
+    decision: Annotated[Decision, Field(strict=False)]
+    comment: Text = ""
+    form: Document | None = Field(default=None, description="When the approval has a form")
+
+
+@router.get("", **returns(approval_service_pb2.ListApprovalsResponse))
+async def list_approvals(
+    query: Annotated[ListApprovals, Query()], clients: ClientsPart
+) -> Response:
+    request = to_pb(approval_service_pb2.ListApprovalsRequest, query)
+    return reply(await clients.approvals.ListApprovals(request))
+
+
+@router.get("/{approval_id}", **returns(approval_pb2.Approval))
+async def get_approval(approval_id: str, clients: ClientsPart) -> Response:
+    request = approval_service_pb2.GetApprovalRequest(approval_id=approval_id)
+    return reply((await clients.approvals.GetApproval(request)).approval)
+
+
+@router.post("/{approval_id}:answer", **returns(approval_pb2.Approval))
+async def answer_approval(approval_id: str, body: AnswerApproval, clients: ClientsPart) -> Response:
+    """Answer and wake the run; the first answer wins."""
+    request = to_pb(approval_service_pb2.AnswerApprovalRequest, body, approval_id=approval_id)
+    return reply((await clients.approvals.AnswerApproval(request)).approval)

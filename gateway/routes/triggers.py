@@ -1,0 +1,33 @@
+"""Triggers: what starts the active workflows."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from gateway.gate import UserRoute
+from gateway.parts import ClientsPart
+from gateway.replies import reply, returns
+from gateway.shapes import Page, Text
+from gateway.wire import to_pb
+from shared.pb.flowloom.engine.v1 import trigger_pb2, trigger_service_pb2
+
+router = APIRouter(prefix="/v1/triggers", tags=["triggers"], route_class=UserRoute)
+
+
+class ListTriggers(Page):
+    """Which triggers."""
+
+    workflow_id: Text = ""
+
+
+@router.get("", **returns(trigger_service_pb2.ListTriggersResponse))
+async def list_triggers(query: Annotated[ListTriggers, Query()], clients: ClientsPart) -> Response:
+    request = to_pb(trigger_service_pb2.ListTriggersRequest, query)
+    return reply(await clients.triggers.ListTriggers(request))
+
+
+@router.get("/{trigger_id}", **returns(trigger_pb2.Trigger))
+async def get_trigger(trigger_id: str, clients: ClientsPart) -> Response:
+    request = trigger_service_pb2.GetTriggerRequest(trigger_id=trigger_id)
+    return reply((await clients.triggers.GetTrigger(request)).trigger)
