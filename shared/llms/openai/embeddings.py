@@ -8,11 +8,12 @@ from openai.types import CreateEmbeddingResponse
 from shared.llm import Embeddings, Usage
 from shared.llm_errors import ModelUnavailable
 from shared.llm_wire import Endpoint, count_at
-from shared.llms.openai.account import Account, parsed_as
+from shared.llms.openai.account import Account, parsed_as, request_options
 
 # OpenAI takes 2,048 texts and 300,000 tokens a call; a token is a byte at least.
 _MAX_TEXTS = 2048
 _MAX_BYTES = 300_000
+_TIMEOUT_SECONDS = 60.0
 
 
 def connect(name: str, model: str, endpoint: Endpoint) -> "OpenAIEmbedder":
@@ -38,7 +39,7 @@ class OpenAIEmbedder:
         for batch in _batches(texts):
             with self._account.errors(self._name):
                 answer = await self._account.client.embeddings.create(
-                    model=self._model, input=batch
+                    model=self._model, input=batch, **request_options(_TIMEOUT_SECONDS, "")
                 )
             found = parsed_as(CreateEmbeddingResponse, answer, self._name)
             vectors.extend(self._in_order(found, len(batch)))
