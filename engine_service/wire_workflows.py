@@ -116,4 +116,5 @@ def to_node_type(description: Description) -> node_type_pb2.NodeType:
         examples=document(list(description.examples)),
         effect=_EFFECTS[description.effect],
         credential_types=description.credential_types,
+        keywords=description.keywords,
     )
