@@ -23,6 +23,7 @@ class NodeType:
     outputs: tuple[str, ...]
     examples: tuple[JsonObject, ...]
     credential_types: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
 
     @property
     def properties(self) -> Mapping[str, Any]:

@@ -217,6 +217,7 @@ def _node_type(one: node_type_pb2.NodeType) -> NodeType:
         outputs=tuple(one.outputs),
         examples=tuple(_json(one.examples, [])),
         credential_types=tuple(one.credential_types),
+        keywords=tuple(one.keywords),
     )
 
 

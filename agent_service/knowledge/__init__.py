@@ -1,0 +1,1 @@
+"""What the agent knows: passages on nodes, practices and examples, and the search over them."""
