@@ -11,6 +11,7 @@ from engine_service.nodes.flow_noop import FlowNoop
 from engine_service.nodes.flow_respond import FlowRespond
 from engine_service.nodes.flow_stop import FlowStop
 from engine_service.nodes.flow_switch import FlowSwitch
+from engine_service.nodes.http_request import HttpRequestNode
 
 NODES: tuple[type[NodeType[Any]], ...] = (
     DataSet,
@@ -21,4 +22,5 @@ NODES: tuple[type[NodeType[Any]], ...] = (
     FlowRespond,
     FlowStop,
     FlowNoop,
+    HttpRequestNode,
 )
