@@ -41,17 +41,17 @@ class Diagnostic:
 class Nearest:
     """Suggests the name that was probably meant.
 
-    Comparing words is the one slow thing about checking, so a definition gets so many guesses.
+    Comparing words is the one slow thing about checking, so a definition gets so many comparisons.
     """
 
-    def __init__(self, guesses: int = 20) -> None:
-        self._left = guesses
+    def __init__(self, comparisons: int = 5_000) -> None:
+        self._left = comparisons
 
     def __call__(self, word: str, names: Iterable[str]) -> str:
-        if self._left == 0 or len(word) > 100:
+        if self._left <= 0 or len(word) > 100:
             return ""
-        self._left -= 1
         by_lower = {name.lower(): name for name in names}
+        self._left -= len(by_lower)
         close = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
         return f"Did you mean {by_lower[close[0]]!r}?" if close else ""
 

@@ -18,13 +18,13 @@ class Graph:
             self._after[source].append(target)
             self._before[target].append(source)
 
-    def reachable_from(self, starts: Iterable[int]) -> set[int]:
-        """The starts and everything behind them."""
-        seen = set(starts)
+    def reachable_from(self, starts: Iterable[int], without: int = -1) -> set[int]:
+        """The starts and everything behind them, not going through one node."""
+        seen = set(starts) - {without}
         waiting = list(seen)
         while waiting:
             for after in self._after[waiting.pop()]:
-                if after not in seen:
+                if after not in seen and after != without:
                     seen.add(after)
                     waiting.append(after)
         return seen

@@ -13,6 +13,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from engine_service.expressions import parse
 from engine_service.node import NodeParameters, NodeType
 from shared.workflow import JsonObject, pointer
 
@@ -48,23 +49,7 @@ class _Error:
 
 def has_expression(value: Any) -> bool:
     """Whether a value is a text that holds an expression."""
-    return isinstance(value, str) and "{{" in value
-
-
-def expressions_in(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Every text with an expression within a JSON value, and where it stands."""
-    waiting: list[tuple[Path, Any]] = [(path, value)]
-    while waiting:
-        place, current = waiting.pop()
-        if isinstance(current, str):
-            if has_expression(current):
-                yield place, current
-        elif isinstance(current, dict):
-            pairs = cast("dict[str, Any]", current).items()
-            waiting.extend(((*place, key), inner) for key, inner in pairs)
-        elif isinstance(current, list):
-            rows = enumerate(cast("list[Any]", current))
-            waiting.extend(((*place, index), inner) for index, inner in rows)
+    return isinstance(value, str) and bool(parse(value).expressions)
 
 
 def check(node_type: type[NodeType[Any]], parameters: JsonObject) -> list[Finding]:

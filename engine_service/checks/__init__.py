@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from engine_service.checks import connections, nodes, shape, whole
+from engine_service.checks import connections, expressions, nodes, shape, whole
 from engine_service.diagnostic import Diagnostic, Subject
 
 CHECKS: tuple[Callable[[Subject], Iterator[Diagnostic]], ...] = (
@@ -10,4 +10,5 @@ CHECKS: tuple[Callable[[Subject], Iterator[Diagnostic]], ...] = (
     nodes.check,
     connections.check,
     shape.check,
+    expressions.check,
 )

@@ -5,6 +5,7 @@ from typing import Any
 
 from engine_service import parameters
 from engine_service.diagnostic import Diagnostic, Subject
+from engine_service.expressions import compile_parameters
 from engine_service.node import NodeType
 from engine_service.parameters import Finding
 from engine_service.trigger import Trigger
@@ -57,9 +58,9 @@ def _check_parameters(
             base + found.pointer, found.code, found.message, _mending(subject, found, node_type)
         )
     if isinstance(node_type, Trigger):
-        for path, _ in parameters.expressions_in(node.parameters):
+        for slot in compile_parameters(node.parameters).slots:
             yield Diagnostic(
-                base + pointer(path),
+                base + slot.pointer,
                 "expression_in_trigger",
                 "A trigger is set up before any run, so there is nothing to compute from.",
                 "Write the value itself.",

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pydantic import ValidationError
 
 from engine_service.diagnostic import Diagnostic, Severity, Subject
+from engine_service.flow import LOOP
 from engine_service.graph import Graph
 from engine_service.trigger import WebhookTrigger
 from shared.workflow import pointer
 
 LOOP_TYPE = "flow.loop"
-LOOP_PORT = "loop"
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
@@ -18,6 +18,7 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
     yield from _check_triggers(subject)
     yield from _check_webhook_paths(subject)
     yield from _check_circles(subject)
+    yield from _check_nesting(subject)
 
 
 def _check_triggers(subject: Subject) -> Iterator[Diagnostic]:
@@ -64,18 +65,53 @@ def _check_webhook_paths(subject: Subject) -> Iterator[Diagnostic]:
 
 def _check_circles(subject: Subject) -> Iterator[Diagnostic]:
     """A circle may only lead through the body of a loop: out of its port `loop` and back."""
-    nodes, connections = subject.nodes, subject.workflow.connections
     edges = {
         (source, target): place
         for place, source, target in subject.edges
-        if (nodes[source].type, connections[place].port) != (LOOP_TYPE, LOOP_PORT)
+        if not _enters_body(subject, place, source)
     }
-    for circle in Graph(len(nodes), edges).circles():
+    for circle in Graph(len(subject.nodes), edges).circles():
         shown = circle if len(circle) <= 8 else [*circle[:4], *circle[-4:]]
-        way = " → ".join(nodes[place].name for place in [*shown, circle[0]])
+        way = " → ".join(subject.nodes[place].name for place in [*shown, circle[0]])
         yield Diagnostic(
             pointer(["connections", edges[circle[-1], circle[0]]]),
             "cycle",
             f"These nodes would wait for each other for ever: {way}.",
             f"Remove this connection, or repeat with a {LOOP_TYPE!r} node.",
         )
+
+
+def _check_nesting(subject: Subject) -> Iterator[Diagnostic]:
+    """Of two loops that lead to each other one is inside; each inside the other makes no sense."""
+    inside: dict[int, set[int]] = {}
+    for members in subject.graph.components():
+        loops = [place for place in members if subject.nodes[place].type == LOOP_TYPE]
+        for place in loops if len(loops) > 1 else []:
+            inside[place] = _body(subject, place) & set(loops)
+    for outer, body in inside.items():
+        for inner in sorted(body):
+            if inner < outer and outer in inside[inner]:
+                yield Diagnostic(
+                    pointer(["nodes", outer]),
+                    "loops_entangled",
+                    f"{subject.nodes[outer].name!r} and {subject.nodes[inner].name!r} are loops "
+                    "inside each other.",
+                    "Lead the inner loop's body back to the inner loop, and its port 'done' on.",
+                )
+
+
+def _body(subject: Subject, loop: int) -> set[int]:
+    """What lies in a loop: behind its port `loop`, but not behind another port."""
+    first: set[int] = set()
+    other: set[int] = set()
+    for place, source, target in subject.edges:
+        if source == loop:
+            (first if _enters_body(subject, place, source) else other).add(target)
+    graph = subject.graph
+    return graph.reachable_from(first, without=loop) - graph.reachable_from(other, without=loop)
+
+
+def _enters_body(subject: Subject, connection: int, source: int) -> bool:
+    node = subject.nodes[source]
+    port = subject.workflow.connections[connection].port
+    return node.type == LOOP_TYPE and not node.disabled and port == LOOP

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from engine_service.diagnostic import Diagnostic, Subject
 from shared.workflow import pointer
@@ -16,7 +16,7 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
 
 def _check_timezone(subject: Subject) -> Iterator[Diagnostic]:
     zone = subject.workflow.settings.timezone
-    if zone not in available_timezones():
+    if not _is_timezone(zone):
         yield Diagnostic(
             "/settings/timezone",
             "unknown_timezone",
@@ -24,6 +24,14 @@ def _check_timezone(subject: Subject) -> Iterator[Diagnostic]:
             subject.nearest(zone, available_timezones())
             or "Use a name such as 'Europe/Berlin' or 'UTC'.",
         )
+
+
+def _is_timezone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown, malformed, or the name of a folder
+        return False
+    return True
 
 
 def _check_names(subject: Subject) -> Iterator[Diagnostic]:

@@ -1,0 +1,167 @@
+"""Validation over the whole catalogue: sound definitions pass, no other makes it stumble."""
+
+import copy
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine_service.catalogue import builtin
+from engine_service.node import NodeType
+from engine_service.trigger import Trigger
+from engine_service.validate import is_valid, validate, validate_document
+from shared.workflow import Workflow
+
+TYPES = list(builtin())
+START = {"id": "start", "name": "Start", "type": "trigger.manual"}
+SAMPLE: dict[str, Any] = {
+    "name": "Sample",
+    "settings": {"timezone": "Europe/Berlin"},
+    "nodes": [
+        START,
+        {
+            "id": "hook",
+            "name": "Hook",
+            "type": "trigger.webhook",
+            "parameters": {"path": "in", "response_mode": "respond_node"},
+        },
+        {
+            "id": "set",
+            "name": "Set",
+            "type": "data.set",
+            "parameters": {"assignments": [{"name": "total", "value": "{{ $json.a + 1 }}"}]},
+        },
+        {
+            "id": "big",
+            "name": "Big?",
+            "type": "flow.if",
+            "parameters": {
+                "conditions": [
+                    {"left": "{{ $json.total }}", "type": "number", "operator": "gt", "right": 3}
+                ]
+            },
+            "settings": {"retry": {"max_attempts": 2}, "on_error": "error_port"},
+        },
+        {
+            "id": "answer",
+            "name": "Answer",
+            "type": "flow.respond",
+            "parameters": {"respond_with": "first_item"},
+        },
+    ],
+    "connections": [
+        {"from": "start", "to": "set"},
+        {"from": "hook", "to": "set"},
+        {"from": "set", "to": "big"},
+        {"from": "big", "port": "true", "to": "answer"},
+    ],
+}
+
+
+def test_the_sample_is_sound() -> None:
+    assert validate_document(json.dumps(SAMPLE).encode(), builtin()) == []
+
+
+@pytest.mark.parametrize("node_type", TYPES, ids=lambda node_type: node_type.type)
+def test_the_examples_of_every_type_are_valid_in_a_workflow(node_type: NodeType[Any]) -> None:
+    is_trigger = isinstance(node_type, Trigger)
+    for example in node_type.examples:
+        # An example may refer to nodes of the workflow it was taken from.
+        node = {"id": "it", "name": "It", "type": node_type.type, "parameters": example}
+        edges = [] if is_trigger else [{"from": "start", "to": "it", "input": _input(node_type)}]
+        definition = {"nodes": [START, node], "connections": edges}
+        diagnostics = validate(Workflow.model_validate(definition), builtin())
+        codes = {one.code for one in diagnostics} - {"unknown_reference"}
+        assert codes == set(), (example, diagnostics)
+
+
+def _input(node_type: NodeType[Any]) -> str:
+    return node_type.input_names(node_type.examples[0])[0]
+
+
+_words = ["{{", "{{ $json", "{{ $('x') }}", "start", "set", "flow.loop", "/", "~", ""]
+_scraps = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.text(max_size=8),
+        st.sampled_from(
+            ["{{", "{{ $json", "{{ $('x') }}", "start", "set", "flow.loop", "/", "~", ""]
+        ),
+    ),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    pairs: Any = ()
+    if isinstance(value, dict):
+        pairs = value.items()  # pyright: ignore[reportUnknownVariableType] (JSON)
+    elif isinstance(value, list):
+        pairs = enumerate(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] (JSON)
+    below = [place for key, inner in pairs for place in _places(inner, (*path, key))]
+    return [path, *below] if path else below
+
+
+@given(st.lists(st.tuples(st.sampled_from(_places(SAMPLE)), _scraps), min_size=1, max_size=4))
+def test_no_definition_makes_it_stumble(changes: list[tuple[tuple[Any, ...], Any]]) -> None:
+    definition = copy.deepcopy(SAMPLE)
+    for (*way, last), scrap in changes:
+        target: Any = definition
+        try:
+            for step in way:
+                target = target[step]
+            target[last] = scrap
+        except (KeyError, IndexError, TypeError):
+            continue
+    for one in validate_document(json.dumps(definition).encode(), builtin()):
+        assert one.code
+        assert one.message
+        assert one.pointer == "" or one.pointer.startswith("/")
+
+
+@given(st.binary(max_size=40))
+def test_no_document_makes_it_stumble(document: bytes) -> None:
+    assert not is_valid(validate_document(document, builtin()))
+
+
+def _chain(size: int) -> Workflow:
+    """A long definition in which everything is slightly wrong."""
+    nodes: list[dict[str, Any]] = [START]
+    edges: list[dict[str, Any]] = []
+    for number in range(1, size):
+        expression = f"{{{{ $('Node {number - 5}').item.json.x }}}}"
+        parameters = {"fields": [{"name": "x", "value": expression}]}
+        nodes.append(
+            {
+                "id": f"n{number}",
+                "name": f"Node {number}",
+                "type": "data.set",
+                "parameters": parameters,
+            }
+        )
+        before = "start" if number == 1 else f"n{number - 1}"
+        edges += [{"from": before, "to": f"n{number}"}, {"from": before, "to": f"m{number}"}]
+    return Workflow.model_validate({"nodes": nodes, "connections": edges})
+
+
+def test_time_grows_no_faster_than_the_definition() -> None:
+    def seconds(size: int) -> float:
+        workflow = _chain(size)
+        validate(workflow, builtin())  # compiles its expressions
+        tries: list[float] = []
+        for _ in range(3):
+            began = time.perf_counter()
+            assert validate(workflow, builtin())
+            tries.append(time.perf_counter() - began)
+        return min(tries)
+
+    assert seconds(500) < 20 * seconds(50)
