@@ -25,7 +25,7 @@ _COLORS = ("cyan", "magenta", "green", "yellow", "blue")
 
 def up(
     port: Annotated[
-        int, typer.Option(help="The gateway's port; 0 takes any free one.", envvar="GATEWAY_PORT")
+        int, typer.Option(help="The gateway's port; 0 takes any free ones.", envvar="GATEWAY_PORT")
     ] = 8000,
     host: Annotated[
         str, typer.Option(help="The address the gateway listens on.", envvar="GATEWAY_HOST")

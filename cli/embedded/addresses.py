@@ -40,7 +40,7 @@ class Addresses:
 def choose(host: str, gateway_port: int, engines: int) -> Addresses:
     """Choose the ports: the gateway's as wanted, the inner ones as usual or else any free ones.
 
-    A gateway port of 0 takes any free one.
+    A gateway port of 0 takes any free ones for all: many meshes can then start at the same time.
 
     Raises:
         EmbeddedError: the gateway's port is taken.
@@ -50,13 +50,18 @@ def choose(host: str, gateway_port: int, engines: int) -> Addresses:
             f"Port {gateway_port} is taken by {describe_listener(gateway_port)}. Stop it, or "
             "choose another port with --port (0 takes any free one)."
         )
+    inner = _usual_or_free if gateway_port else _free
     return Addresses(
         host=host,
         gateway_port=gateway_port or free_port(),
-        agent_port=_usual_or_free(AGENT_PORT),
-        engine_ports=(_usual_or_free(ENGINE_PORT), *(free_port() for _ in range(engines - 1))),
+        agent_port=inner(AGENT_PORT),
+        engine_ports=(inner(ENGINE_PORT), *(free_port() for _ in range(engines - 1))),
     )
 
 
-def _usual_or_free(port: int) -> int:
-    return port if is_free(port) else free_port()
+def _usual_or_free(usual: int) -> int:
+    return usual if is_free(usual) else free_port()
+
+
+def _free(_: int) -> int:
+    return free_port()
