@@ -133,6 +133,7 @@ class RunState:
 
     Attributes:
         executions: All that were reached with items, by key.
+        of_step: The same by node id, iterations in order.
         fresh: Those whose phase has changed since deciding looked at them, oldest first.
         timers: What is to happen by itself, a heap of moments; entries may be out of date.
         skipped: Executions that were newly skipped; whoever tells it empties the list.
@@ -146,6 +147,7 @@ class RunState:
     ) -> None:
         self.flow = flow
         self.executions: dict[Key, Execution] = {}
+        self.of_step: dict[str, list[Execution]] = {}
         self.fresh: deque[Execution] = deque()
         self.timers: list[tuple[datetime, int, Iteration, Execution]] = []
         self.skipped: list[Key] = []
@@ -181,6 +183,7 @@ class RunState:
 
     def _begin(self, execution: Execution) -> None:
         self.executions[execution.key] = execution
+        self.of_step.setdefault(execution.step.id, []).append(execution)
         self.open += 1
         if past := self._journal.get(execution.key):
             for fact in sorted(past, key=_order):

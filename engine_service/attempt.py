@@ -1,0 +1,182 @@
+"""What one attempt of a node is given: its items, its parameters filled, the run it is in.
+
+Parameters are filled for each item where the node maps over items and an expression depends on
+the item; otherwise once. An item for which filling fails is left out when the node's settings let
+the others go on.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from engine_service.expressions import Evaluator, ExpressionError, Scope
+from engine_service.lineage import Outputs, Pairs
+from engine_service.node import Failed, ItemFailure, NodeInput, NodeParameters, Resumption
+from engine_service.program import Program, ReadyNode
+from engine_service.state import Execution, RunState
+from shared.workflow import Item, violations_of
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What a node may know of the run it is in."""
+
+    id: str
+    tenant_id: str
+    workflow_id: str
+    version: int
+    mode: str
+    trigger: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One attempt that is to be made."""
+
+    program: Program
+    state: RunState
+    execution: Execution
+    run: RunFacts
+    now: datetime
+
+    @property
+    def node(self) -> ReadyNode:
+        """The node that is to run."""
+        return self.program.nodes[self.execution.step.id]
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A node's input with parameters filled.
+
+    Attributes:
+        kept: Positions of the input items that could be filled for; None when all could.
+        failures: The others.
+    """
+
+    given: NodeInput[Any]
+    kept: Sequence[int] | None = None
+    failures: Sequence[ItemFailure] = ()
+
+
+def fill_now(call: Call) -> Filled | Failed:
+    """Fill the parameters of a node that needs no V8."""
+    node, inputs = call.node, inputs_of(call)
+    if node.fixed is not None:
+        return Filled(_given(call, inputs, [node.fixed]))
+    first = inputs[call.execution.step.shape.inputs[0]]
+    indexes = _indexes(node, first)
+    nothing = [None] * len(node.compiled.slots)
+    outcomes = node.compiled.fill(nothing, _scope(call, first), indexes)
+    return _validated(call, inputs, indexes, outcomes)
+
+
+async def fill(call: Call, evaluator: Evaluator) -> Filled | Failed:
+    """Fill the parameters of any node."""
+    node, inputs = call.node, inputs_of(call)
+    first = inputs[call.execution.step.shape.inputs[0]]
+    indexes = _indexes(node, first)
+    outcomes = await evaluator.resolve_each(node.compiled, _scope(call, first), indexes)
+    return _validated(call, inputs, indexes, outcomes)
+
+
+def inputs_of(call: Call) -> dict[str, list[Item]]:
+    """Items by input, as the node's settings let it see them."""
+    inputs = call.execution.inputs()
+    if call.node.definition.settings.execute_once:
+        return {name: items[:1] for name, items in inputs.items()}
+    return inputs
+
+
+def first_input(call: Call) -> list[Item]:
+    """The items of the first input, over which a node maps."""
+    return inputs_of(call)[call.execution.step.shape.inputs[0]]
+
+
+def _indexes(node: ReadyNode, first: Sequence[Item]) -> Sequence[int]:
+    each = node.type.per_item and node.compiled.per_item and len(first) > 1
+    return range(len(first)) if each else (0,)
+
+
+def _scope(call: Call, items: Sequence[Item]) -> Scope:
+    run, workflow, execution = call.run, call.program.workflow, call.execution
+    index = execution.iteration[-1] if execution.iteration else 0
+    facts = {"id": run.id, "mode": run.mode, "trigger": run.trigger, "index": index}
+    about = {"id": run.workflow_id, "name": workflow.name, "version": run.version}
+    return Scope(
+        items=items,
+        now=call.now,
+        zone=workflow.settings.timezone,
+        nodes=Outputs(call.program, call.state, execution),
+        pairs=Pairs(call.program, call.state, execution),
+        run=facts,
+        workflow=about,
+    )
+
+
+def _given(
+    call: Call, inputs: Mapping[str, list[Item]], parameters: Sequence[NodeParameters]
+) -> NodeInput[Any]:
+    run, execution = call.run, call.execution
+    resumption = None
+    if execution.waited is not None:
+        answer = execution.answer.answer if execution.answer else None
+        resumption = Resumption(answer, execution.waited.at)
+    return NodeInput(
+        definition=call.node.definition,
+        parameters=parameters,
+        inputs=inputs,
+        arrived=frozenset([arrival.edge.input for arrival in execution.arrivals]),
+        run={
+            "id": run.id,
+            "mode": run.mode,
+            "workflow_id": run.workflow_id,
+            "workflow_name": call.program.workflow.name,
+            "trigger": run.trigger,
+        },
+        now=call.now.astimezone(call.program.zone),
+        resumption=resumption,
+    )
+
+
+def _validated(
+    call: Call,
+    inputs: dict[str, list[Item]],
+    indexes: Sequence[int],
+    outcomes: Sequence[Any],
+) -> Filled | Failed:
+    """Make parameters of what was filled; items for which that fails are left out."""
+    parameters: list[NodeParameters] = []
+    failures: list[ItemFailure] = []
+    for index, outcome in zip(indexes, outcomes, strict=True):
+        made = _parameters(call.node, outcome)
+        if isinstance(made, Failed):
+            failures.append(ItemFailure(index, made.code, made.message))
+        else:
+            parameters.append(made)
+    if not failures:
+        return Filled(_given(call, inputs, parameters))
+    stops = call.node.definition.settings.on_error == "stop"
+    if stops or not parameters:
+        first = failures[0]
+        where = f"Item {first.index}: " if len(indexes) > 1 else ""
+        return Failed(first.code, f"{where}{first.message}")
+    failed = {failure.index for failure in failures}
+    kept = [index for index in indexes if index not in failed]
+    name = call.execution.step.shape.inputs[0]
+    fewer = {**inputs, name: [inputs[name][index] for index in kept]}
+    return Filled(_given(call, fewer, parameters), kept, failures)
+
+
+def _parameters(node: ReadyNode, outcome: Any) -> NodeParameters | Failed:
+    if isinstance(outcome, ExpressionError):
+        where = f" (in {outcome.pointer})" if outcome.pointer else ""
+        return Failed(outcome.code.lower(), f"{outcome.message}{where}")
+    try:
+        return node.type.Parameters.model_validate(outcome)
+    except ValidationError as error:
+        found = violations_of(error)[0]
+        return Failed("invalid_parameters", f"{found.pointer}: {found.message}")

@@ -1,0 +1,330 @@
+"""Runs one attempt of one node: fill its parameters, run it, judge what came of it.
+
+An execution that is to run comes in; the fact for the journal goes out, with results as JSON text.
+Pure nodes whose expressions are plain paths are done on the spot (`attempt_now`); everything else
+awaits a worker process or the world (`attempt`). Nothing here knows the database or the run's
+other nodes, except through what expressions can see.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, cast
+
+import structlog
+
+from engine_service.attempt import Call, Filled, fill, fill_now, first_input
+from engine_service.encoding import NotJson, encode
+from engine_service.events import (
+    NodeFailed,
+    NodeFinished,
+    NodeWaited,
+    iteration_text,
+)
+from engine_service.expressions import Evaluator
+from engine_service.flow import DONE
+from engine_service.judgement import retry_at, with_failures
+from engine_service.node import (
+    ERROR,
+    ActionNode,
+    Done,
+    Failed,
+    HttpClient,
+    ItemFailure,
+    NodeError,
+    NodeInput,
+    Outcome,
+    PureNode,
+    Question,
+    Response,
+    Services,
+    Waiting,
+)
+from engine_service.program import ReadyNode
+from engine_service.state import Execution
+from shared.clock import Clock
+from shared.workflow import Item, JsonObject
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What actions touch the world with: guarded HTTP, the code sandbox, language models."""
+
+    http: HttpClient
+    sandbox: Any
+    models: Any
+
+
+class Outlet(Protocol):
+    """Where a node's progress goes while it runs."""
+
+    async def delta(self, execution: Execution, data: JsonObject) -> None:
+        """Something for whoever watches."""
+        ...
+
+    async def line(self, execution: Execution, level: str, message: str) -> None:
+        """A line for the run's log."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a node may take and give.
+
+    Attributes:
+        output_bytes: The largest output, as JSON.
+        seconds: The longest try of a node whose settings name no timeout.
+    """
+
+    output_bytes: int = 10 * 1024 * 1024
+    seconds: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an attempt came to.
+
+    Attributes:
+        outputs: The outputs as JSON text, when it finished.
+        question: What a person is asked, when it waits for one.
+        callback: An outside call may be the answer.
+    """
+
+    fact: NodeFinished | NodeFailed | NodeWaited
+    outputs: str | None = None
+    question: Question | None = None
+    callback: bool = False
+
+
+class Executor:
+    """Makes attempts. One for the whole process; it keeps nothing of them."""
+
+    def __init__(
+        self, world: World, evaluator: Evaluator, clock: Clock, limits: Limits | None = None
+    ) -> None:
+        self._world = world
+        self._evaluator = evaluator
+        self._clock = clock
+        self._limits = limits or Limits()
+
+    def attempt_now(self, call: Call) -> Result | None:
+        """Make the attempt if it needs neither the world nor V8; otherwise None."""
+        node = call.node
+        if node.definition.disabled:
+            return self._judge(call, _passed_on(call), None)
+        if not node.is_pure or node.needs_v8:
+            return None
+        filled = fill_now(call)
+        if isinstance(filled, Failed):
+            return self._judge(call, filled, None)
+        return self._judge(call, _compute(node, filled.given), filled)
+
+    async def attempt(self, call: Call, outlet: Outlet) -> Result:
+        """Make the attempt, however long it takes. Cancelling it stops what it does."""
+        node = call.node
+        filled = await fill(call, self._evaluator) if node.needs_v8 else fill_now(call)
+        if isinstance(filled, Failed):
+            return self._judge(call, filled, None)
+        if node.is_pure:
+            return self._judge(call, _compute(node, filled.given), filled)
+        return self._judge(call, await self._act(call, filled, outlet), filled)
+
+    def give_up(self, call: Call, failed: Failed) -> Result:
+        """Judge a failure that the node itself did not have."""
+        return self._judge(call, failed, None)
+
+    # --- touching the world
+
+    async def _act(self, call: Call, filled: Filled, outlet: Outlet) -> Outcome:
+        action = cast("ActionNode[Any]", call.node.type)
+        seconds = call.node.definition.settings.timeout or self._limits.seconds
+        services = self._services(call, outlet)
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                return await action.run(filled.given, services)
+        except NodeError as error:
+            return error.failure
+        except TimeoutError as error:
+            if not limit.expired():
+                return _unexpected(call.node, error)
+            message = f"The node did not end within {seconds:g} seconds."
+            return Failed("timeout", message, retryable=True, outcome_known=False)
+        except Exception as error:  # a node's mistake must not reach other runs
+            return _unexpected(call.node, error)
+
+    def _services(self, call: Call, outlet: Outlet) -> Services:
+        execution = call.execution
+
+        async def emit(data: JsonObject) -> None:
+            await outlet.delta(execution, data)
+
+        async def write(level: str, message: str) -> None:
+            await outlet.line(execution, level, message)
+
+        return Services(
+            http=self._world.http,
+            sandbox=self._world.sandbox,
+            models=self._world.models,
+            idempotency_key=idempotency_key(call.run.id, execution),
+            emit=emit,
+            log=write,
+        )
+
+    # --- judging
+
+    def _judge(self, call: Call, outcome: Outcome, filled: Filled | None) -> Result:
+        match outcome:
+            case Done():
+                return self._finished(call, outcome, filled)
+            case Failed():
+                return self._failed(call, outcome)
+            case Waiting():
+                return self._waits(call, outcome)
+
+    def _finished(self, call: Call, done: Done, filled: Filled | None) -> Result:
+        settings = call.node.definition.settings
+        failures = list(done.failures)
+        outputs = dict(done.outputs)
+        if filled is not None and filled.kept is not None:
+            outputs, failures = _renumbered(outputs, failures, filled.kept)
+            failures = sorted([*failures, *filled.failures], key=lambda failure: failure.index)
+        if failures and settings.on_error == "stop":
+            first = failures[0]
+            return self._failed(call, Failed(first.code, f"Item {first.index}: {first.message}"))
+        given = first_input(call)
+        if call.execution.step is not call.program.flow.trigger:
+            outputs = {port: _paired(items, given) for port, items in outputs.items()}
+        if failures:
+            outputs = with_failures(outputs, given, failures, settings.on_error, _main_port(call))
+        if settings.always_output and not any(outputs.values()):
+            outputs[_main_port(call)] = [{"json": {}}]
+        return self._result(call, outputs, failures, done.response)
+
+    def _result(
+        self,
+        call: Call,
+        outputs: dict[str, list[Item]],
+        failures: Sequence[ItemFailure],
+        response: Response | None,
+    ) -> Result:
+        answer = _response(response)
+        try:
+            text = encode(outputs)
+            encode(answer)
+        except NotJson as error:
+            return self._failed(call, Failed("output_not_json", str(error)), final=True)
+        if len(text) > self._limits.output_bytes:
+            limit = self._limits.output_bytes // 1024
+            message = f"The output has {len(text) // 1024} KiB; {limit} KiB are the most."
+            return self._failed(call, Failed("output_too_large", message), final=True)
+        node_id, iteration = call.execution.key
+        fact = NodeFinished(
+            node_id,
+            iteration,
+            call.execution.attempt,
+            self._clock.now(),
+            outputs,
+            tuple({"index": f.index, "code": f.code, "message": f.message} for f in failures),
+            answer,
+        )
+        return Result(fact, text)
+
+    def _failed(self, call: Call, failed: Failed, *, final: bool = False) -> Result:
+        execution, now = call.execution, self._clock.now()
+        again = None if final else retry_at(call.node, failed, execution.failures + 1, now)
+        settings = call.node.definition.settings
+        if again is None and settings.on_error != "stop" and not final:
+            given = first_input(call)
+            failures = [ItemFailure(n, failed.code, failed.message) for n in range(len(given))]
+            outputs = with_failures({}, given, failures, settings.on_error, _main_port(call))
+            return self._result(call, outputs, failures, None)
+        node_id, iteration = execution.key
+        return Result(
+            NodeFailed(
+                node_id, iteration, execution.attempt, now, failed.code, failed.message, again
+            )
+        )
+
+    def _waits(self, call: Call, waiting: Waiting) -> Result:
+        answerable = waiting.question is not None or waiting.callback
+        if not answerable and waiting.until is None:
+            return self._failed(call, Failed("waits_for_nothing", "The node waits for nothing."))
+        node_id, iteration = call.execution.key
+        fact = NodeWaited(
+            node_id,
+            iteration,
+            call.execution.attempt,
+            self._clock.now(),
+            waiting.until,
+            answerable=answerable,
+        )
+        return Result(fact, question=waiting.question, callback=waiting.callback)
+
+
+def idempotency_key(run_id: str, execution: Execution) -> str:
+    """`run:node`, and the iteration inside loops: the same for every attempt."""
+    node_id, iteration = execution.key
+    return f"{run_id}:{node_id}:{iteration_text(iteration)}".rstrip(":")
+
+
+def _compute(node: ReadyNode, given: NodeInput[Any]) -> Outcome:
+    try:
+        return cast("PureNode[Any]", node.type).run(given)
+    except NodeError as error:
+        return error.failure
+    except Exception as error:  # a node's mistake must not reach other runs
+        return _unexpected(node, error)
+
+
+def _unexpected(node: ReadyNode, error: Exception) -> Failed:
+    log.error("node_broke", type=node.type.type, exc_info=error)
+    return Failed("internal_error", "Something went wrong inside this node.")
+
+
+def _passed_on(call: Call) -> Done:
+    """What a disabled node gives: its first input, as it came."""
+    shape = call.execution.step.shape
+    return Done({DONE if shape.loops else shape.ports[0]: first_input(call)})
+
+
+def _main_port(call: Call) -> str:
+    return next((port for port in call.execution.step.shape.ports if port != ERROR), ERROR)
+
+
+def _renumbered(
+    outputs: Mapping[str, list[Item]], failures: Sequence[ItemFailure], kept: Sequence[int]
+) -> tuple[dict[str, list[Item]], list[ItemFailure]]:
+    """Say positions in terms of all input items instead of those that could be filled for."""
+
+    def place(item: Item) -> Item:
+        paired = item.get("paired_item")
+        if isinstance(paired, int) and paired < len(kept):
+            return {**item, "paired_item": kept[paired]}
+        return item
+
+    return (
+        {port: [place(item) for item in items] for port, items in outputs.items()},
+        [replace(failure, index=kept[failure.index]) for failure in failures],
+    )
+
+
+def _paired(items: list[Item], given: list[Item]) -> list[Item]:
+    """Say which input item each output item was made from, where the node did not."""
+    if items is given:
+        return [{**item, "paired_item": index} for index, item in enumerate(items)]
+    if all("paired_item" in item for item in items):
+        return items
+    if len(items) == len(given):
+        return [{"paired_item": index, **item} for index, item in enumerate(items)]
+    if len(given) == 1:
+        return [{"paired_item": 0, **item} for item in items]
+    return items
+
+
+def _response(response: Response | None) -> JsonObject | None:
+    if response is None:
+        return None
+    return {"status": response.status, "headers": dict(response.headers), "body": response.body}
