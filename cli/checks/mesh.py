@@ -10,7 +10,7 @@ from cli.checks.finding import Finding, Patient, fine, note, wrong
 from cli.embedded.state import MeshRecord
 from cli.health_probe import Probe, Verdict
 
-_SECONDS = 5.0
+_SECONDS = 3.0
 
 
 async def check_mesh(patient: Patient) -> Sequence[Finding]:
