@@ -124,7 +124,7 @@ async def serve(settings: Settings) -> None:
             timeout_keep_alive=75,  # longer than a load balancer keeps an idle connection
             timeout_graceful_shutdown=int(settings.drain_seconds),
         )
-        server = _Server(config)
+        server = Server(config)
 
         def drain() -> None:
             log.info("draining")
@@ -139,7 +139,7 @@ async def serve(settings: Settings) -> None:
         await server.serve()
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn without its own signal handlers: draining is more than closing sockets."""
 
     @contextlib.contextmanager

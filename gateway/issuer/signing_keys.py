@@ -32,7 +32,7 @@ from sqlalchemy.sql import bindparam
 from gateway.jws import Header, Key, read_keys
 from shared.database import Database
 
-_RELOAD_SECONDS = 5.0
+_RELOAD_SECONDS = 1.0
 _SELECT = text("SELECT private_pem, public_jwk FROM gateway.signing_keys ORDER BY created_at DESC")
 _INSERT = text("""
 INSERT INTO gateway.signing_keys (kid, private_pem, public_jwk, created_at)
@@ -69,7 +69,7 @@ class SigningKeys:
         self._signing = signing
         self._published = list(published)
         self._keys = tuple(read_keys({"keys": self._published}))
-        self._loaded_at = time.monotonic()
+        self._loaded_at = -_RELOAD_SECONDS
 
     @classmethod
     async def open(cls, database: Database, mesh_secret: str, given: str | None) -> "SigningKeys":

@@ -1,0 +1,48 @@
+"""One gateway for each test module, its neighbours scripted; a fresh person for each test."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.support.gateway import Gateway, gateway_settings, serving
+from tests.support.scripted_mesh import ScriptedMesh, scripted_mesh
+
+
+@pytest.fixture(scope="module")
+async def module_mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ScriptedMesh]:
+    directory: Path = tmp_path_factory.mktemp("mesh")
+    async with scripted_mesh(directory, "s" * 32) as mesh:
+        yield mesh
+
+
+@pytest.fixture
+def mesh(module_mesh: ScriptedMesh) -> ScriptedMesh:
+    """Agent and engine, as nobody has told them anything."""
+    module_mesh.forget()
+    return module_mesh
+
+
+@pytest.fixture(scope="module")
+async def gateway(
+    postgres_url: str, redis_url: str, module_mesh: ScriptedMesh
+) -> AsyncIterator[Gateway]:
+    settings = gateway_settings(postgres_url, redis_url, module_mesh.address)
+    async with serving(settings) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+async def anybody(gateway: Gateway) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client without identity."""
+    async with gateway.client() as client:
+        yield client
+
+
+@pytest.fixture
+async def ada(gateway: Gateway, mesh: ScriptedMesh) -> AsyncIterator[httpx2.AsyncClient]:
+    """Somebody who is signed in."""
+    login = await gateway.sign_up()
+    async with gateway.client(login["access_token"]) as client:
+        yield client
