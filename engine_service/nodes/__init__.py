@@ -3,15 +3,19 @@
 from typing import Any
 
 from engine_service.node import NodeType
+from engine_service.nodes.ai_chat import AiChat
 from engine_service.nodes.data_set import DataSet
 from engine_service.nodes.flow_filter import FlowFilter
 from engine_service.nodes.flow_if import FlowIf
+from engine_service.nodes.flow_loop import FlowLoop
 from engine_service.nodes.flow_merge import FlowMerge
 from engine_service.nodes.flow_noop import FlowNoop
 from engine_service.nodes.flow_respond import FlowRespond
 from engine_service.nodes.flow_stop import FlowStop
 from engine_service.nodes.flow_switch import FlowSwitch
+from engine_service.nodes.flow_wait import FlowWait
 from engine_service.nodes.http_request import HttpRequestNode
+from engine_service.nodes.human_approval import HumanApproval
 
 NODES: tuple[type[NodeType[Any]], ...] = (
     DataSet,
@@ -19,8 +23,12 @@ NODES: tuple[type[NodeType[Any]], ...] = (
     FlowSwitch,
     FlowFilter,
     FlowMerge,
+    FlowLoop,
+    FlowWait,
     FlowRespond,
     FlowStop,
     FlowNoop,
     HttpRequestNode,
+    AiChat,
+    HumanApproval,
 )

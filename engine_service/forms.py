@@ -1,0 +1,77 @@
+"""Forms: the typed fields that a person fills in to start a run or to answer a question."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from engine_service.field_types import NotOfType, convert
+from shared.workflow import JsonObject
+
+
+class FormField(BaseModel):
+    """One field of a form."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$", description="Its name in the item: `$json.name`"
+    )
+    type: Literal["string", "number", "boolean", "date_time", "array", "object"] = Field(
+        default="string", description="Its type"
+    )
+    title: str = Field(default="", max_length=200, description="What a form calls it")
+    description: str = Field(default="", max_length=2_000, description="What to fill in")
+    required: bool = Field(default=True, description="Whether it must be filled in")
+    default: Any = Field(default=None, description="Its value when it is not filled in")
+    choices: list[Any] = Field(
+        default_factory=list[Any], max_length=200, description="The only values it may have"
+    )
+
+
+def form_schema(fields: Sequence[FormField]) -> JsonObject:
+    """The JSON Schema of a filled form; a name that no field has is refused."""
+    return {
+        "type": "object",
+        "properties": {field.name: _schema_of(field) for field in fields},
+        "required": [field.name for field in fields if field.required and field.default is None],
+        "additionalProperties": False,
+    }
+
+
+def defaults_of(fields: Sequence[FormField]) -> JsonObject:
+    """The values that stand where nothing is filled in."""
+    return {field.name: field.default for field in fields if field.default is not None}
+
+
+def check_fields(fields: Sequence[FormField]) -> Iterator[tuple[str, str, str]]:
+    """Findings for a node's `check`: names there twice, defaults that do not fit."""
+    seen: set[str] = set()
+    for index, field in enumerate(fields):
+        if field.name in seen:
+            yield f"/fields/{index}/name", "duplicate", f"{field.name} is there twice."
+        seen.add(field.name)
+        if field.default is not None and not _fits(field, field.default):
+            yield f"/fields/{index}/default", "wrong_type", f"The default is no {field.type}."
+
+
+def _schema_of(field: FormField) -> JsonObject:
+    kind = "string" if field.type == "date_time" else field.type
+    schema: JsonObject = {"type": kind if field.required else [kind, "null"]}
+    if field.type == "date_time":
+        schema["format"] = "date-time"
+    if field.choices:
+        schema["enum"] = [*field.choices, *([] if field.required else [None])]
+    for name in ("title", "description", "default"):
+        value = getattr(field, name)
+        if value not in ("", None):
+            schema[name] = value
+    return schema
+
+
+def _fits(field: FormField, value: Any) -> bool:
+    try:
+        convert(value, field.type, strict=True)
+    except NotOfType:
+        return False
+    return True
