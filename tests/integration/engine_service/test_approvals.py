@@ -1,0 +1,263 @@
+"""Approvals through the door: who may answer, what counts as an answer, and that one wins."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from engine_service.servicers.approvals import ApprovalServicer
+from engine_service.store.approvals import approvals
+from engine_service.store.runs import NewRun, insert_runs
+from shared.clock import ManualClock
+from shared.database import Database
+from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
+from shared.identity import Principal, Role
+from shared.ids import new_id
+from shared.pb.flowloom.common.v1.document_pb2 import Document
+from shared.pb.flowloom.engine.v1 import (
+    approval_pb2,
+    approval_service_pb2,
+    approval_service_pb2_grpc,
+)
+from tests.support.engine import ADA, BOB, acting_as, serving
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+APPROVE = approval_pb2.DECISION_APPROVE
+REJECT = approval_pb2.DECISION_REJECT
+FORM_SCHEMA = {
+    "type": "object",
+    "properties": {"amount": {"type": "number", "maximum": 100}},
+    "required": ["amount"],
+}
+
+
+@pytest.fixture(scope="module")
+async def servicer(
+    app_database: Database, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Any]:
+    services = [
+        (
+            approval_service_pb2_grpc,
+            "ApprovalService",
+            ApprovalServicer(app_database, ManualClock(NOW)),
+        )
+    ]
+    async with serving(tmp_path_factory.mktemp("engine"), services) as channel:
+        yield approval_service_pb2_grpc.ApprovalServiceStub(channel)
+
+
+@pytest.fixture(autouse=True)
+async def as_ada() -> AsyncIterator[None]:
+    with acting_as(ADA):
+        yield
+
+
+async def ask(worker: Database, **fields: Any) -> str:
+    """A run that waits for an answer, and its approval's id."""
+    run = NewRun(new_id("run"), "ten_a", new_id("wf"), 1, "live", "api", "start", "{}", NOW)
+    values: dict[str, Any] = {
+        "id": new_id("apr"),
+        "tenant_id": run.tenant_id,
+        "run_id": run.id,
+        "workflow_id": run.workflow_id,
+        "node_id": "ask",
+        "iteration": "2.0",
+        "title": "May I?",
+        "message": "",
+        "approvers": [],
+        "form_schema": None,
+        "created_at": NOW,
+        **fields,
+    }
+    async with worker.transaction() as connection:
+        await insert_runs(connection, [run])
+        await connection.execute(
+            text("INSERT INTO engine.waits VALUES (:id, 'ask', '2.0', 1, :tenant)"),
+            {"id": run.id, "tenant": run.tenant_id},
+        )
+        await connection.execute(approvals.insert().values(values))
+    return str(values["id"])
+
+
+async def answer(servicer: Any, approval_id: str, **fields: Any) -> approval_pb2.Approval:
+    request = approval_service_pb2.AnswerApprovalRequest(approval_id=approval_id, **fields)
+    return (await servicer.AnswerApproval(request)).approval
+
+
+async def get(servicer: Any, approval_id: str) -> approval_pb2.Approval:
+    request = approval_service_pb2.GetApprovalRequest(approval_id=approval_id)
+    return (await servicer.GetApproval(request)).approval
+
+
+async def signals(worker: Database, approval: approval_pb2.Approval) -> list[dict[str, Any]]:
+    async with worker.transaction() as connection:
+        found = await connection.execute(
+            text("SELECT answer FROM engine.signals WHERE run_id = :id"), {"id": approval.run_id}
+        )
+        return list(found.scalars())
+
+
+def form(value: object) -> Document:
+    return Document(json=json.dumps(value).encode())
+
+
+async def test_an_answer_is_kept_and_reaches_the_run(
+    servicer: Any, worker_database: Database
+) -> None:
+    approval_id = await ask(worker_database)
+    assert (await get(servicer, approval_id)).status == approval_pb2.APPROVAL_STATUS_PENDING
+    answered = await answer(servicer, approval_id, decision=APPROVE, comment="Go on")
+    assert answered == await get(servicer, approval_id)
+    assert answered.status == approval_pb2.APPROVAL_STATUS_APPROVED
+    assert (answered.answered_by, answered.comment) == ("ada@example.com", "Go on")
+    assert answered.answer_time.ToDatetime(UTC) == NOW
+    assert await signals(worker_database, answered) == [
+        {
+            "decision": "approve",
+            "answered_by": "ada@example.com",
+            "comment": "Go on",
+            "form": None,
+        }
+    ]
+
+
+async def test_of_many_answers_at_once_exactly_one_wins(
+    servicer: Any, worker_database: Database
+) -> None:
+    approval_id = await ask(worker_database)
+    decisions = [APPROVE, REJECT] * 5
+    outcomes = await asyncio.gather(
+        *(answer(servicer, approval_id, decision=decision) for decision in decisions),
+        return_exceptions=True,
+    )
+    won = [one for one in outcomes if isinstance(one, approval_pb2.Approval)]
+    lost = [one for one in outcomes if isinstance(one, Conflict)]
+    assert (len(won), len(lost)) == (1, 9)
+    assert {one.code for one in lost} == {"ALREADY_ANSWERED"}
+    assert won[0] == await get(servicer, approval_id)
+    assert len(await signals(worker_database, won[0])) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [("expired", "APPROVAL_EXPIRED"), ("cancelled", "APPROVAL_CANCELLED")],
+)
+async def test_an_answer_that_comes_too_late_is_told_why(
+    servicer: Any, worker_database: Database, status: str, reason: str
+) -> None:
+    approval_id = await ask(worker_database, status=status)
+    approval = await get(servicer, approval_id)
+    async with worker_database.transaction() as connection:
+        await connection.execute(
+            text("DELETE FROM engine.waits WHERE run_id = :id"), {"id": approval.run_id}
+        )
+    with pytest.raises(Conflict) as caught:
+        await answer(servicer, approval_id, decision=APPROVE)
+    assert caught.value.code == reason
+    assert await get(servicer, approval_id) == approval
+
+
+@pytest.mark.parametrize(
+    ("approvers", "caller", "allowed"),
+    [
+        ([], ADA.model_copy(update={"role": Role.OPERATOR}), True),
+        ([], ADA.model_copy(update={"role": Role.VIEWER}), False),
+        (["Ada@Example.com "], ADA.model_copy(update={"role": Role.VIEWER}), True),
+        (["ada"], ADA.model_copy(update={"email": ""}), True),
+        (["eve@example.com"], ADA, False),
+        ([""], ADA.model_copy(update={"email": ""}), False),
+    ],
+)
+async def test_only_those_answer_who_were_asked(
+    servicer: Any,
+    worker_database: Database,
+    approvers: list[str],
+    caller: Principal,
+    allowed: bool,
+) -> None:
+    approval_id = await ask(worker_database, approvers=approvers)
+    with acting_as(caller):
+        if allowed:
+            assert (await answer(servicer, approval_id, decision=REJECT)).status == (
+                approval_pb2.APPROVAL_STATUS_REJECTED
+            )
+        else:
+            with pytest.raises(Forbidden):
+                await answer(servicer, approval_id, decision=REJECT)
+
+
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ({}, "/decision"),
+        ({"decision": APPROVE}, "/form"),
+        ({"decision": APPROVE, "form": form({"amount": 101})}, "/form/amount"),
+        ({"decision": REJECT, "form": form({"amount": "much"})}, "/form/amount"),
+        ({"decision": APPROVE, "form": form([1])}, "/form"),
+        ({"decision": APPROVE, "form": Document(json=b'{"amount": NaN}')}, "/form"),
+        ({"decision": REJECT, "comment": "\x00"}, "/comment"),
+    ],
+)
+async def test_an_unfit_answer_is_refused_and_the_question_stays_open(
+    servicer: Any, worker_database: Database, fields: dict[str, Any], where: str
+) -> None:
+    approval_id = await ask(worker_database, form_schema=FORM_SCHEMA)
+    with pytest.raises(InvalidInput) as caught:
+        await answer(servicer, approval_id, **fields)
+    assert [one.pointer for one in caught.value.violations] == [where]
+    assert (await get(servicer, approval_id)).status == approval_pb2.APPROVAL_STATUS_PENDING
+
+
+async def test_a_form_that_fits_comes_with_the_answer(
+    servicer: Any, worker_database: Database
+) -> None:
+    approval_id = await ask(worker_database, form_schema=FORM_SCHEMA)
+    answered = await answer(
+        servicer, approval_id, decision=APPROVE, form=form({"amount": 7, "note": "a\x00b"})
+    )
+    assert json.loads(answered.form.json) == {"amount": 7, "note": "a\x00b"}
+    assert json.loads(answered.form_schema.json) == FORM_SCHEMA
+    [signal] = await signals(worker_database, answered)
+    assert signal["form"] == {"amount": 7, "note": "a\x00b"}
+
+
+@pytest.mark.parametrize("schema", [{"type": "nonsense"}, {"$ref": "http://127.0.0.1:1/schema"}])
+async def test_a_broken_form_schema_fetches_nothing_and_blocks_nobody(
+    servicer: Any, worker_database: Database, schema: dict[str, Any]
+) -> None:
+    approval_id = await ask(worker_database, form_schema=schema)
+    assert (await answer(servicer, approval_id, decision=APPROVE, form=form({}))).answered_by
+
+
+async def test_lists_are_filtered_and_paged(servicer: Any, worker_database: Database) -> None:
+    asked = [await ask(worker_database) for _ in range(3)]
+    await answer(servicer, asked[0], decision=REJECT)
+    request = approval_service_pb2.ListApprovalsRequest(
+        page_size=2, status=approval_pb2.APPROVAL_STATUS_PENDING
+    )
+    first = await servicer.ListApprovals(request)
+    assert [one.id for one in first.approvals] == [asked[2], asked[1]]
+    request.page_token = first.next_page_token
+    following = await servicer.ListApprovals(request)
+    assert asked[0] not in [one.id for one in following.approvals]
+    of_run = approval_service_pb2.ListApprovalsRequest(run_id=first.approvals[0].run_id)
+    assert [one.id for one in (await servicer.ListApprovals(of_run)).approvals] == [asked[2]]
+    nonsense = approval_service_pb2.ListApprovalsRequest(run_id="\x00")
+    assert not (await servicer.ListApprovals(nonsense)).approvals
+
+
+async def test_another_tenant_sees_and_answers_nothing(
+    servicer: Any, worker_database: Database
+) -> None:
+    approval_id = await ask(worker_database)
+    with acting_as(BOB):
+        with pytest.raises(NotFound):
+            await answer(servicer, approval_id, decision=APPROVE)
+        assert not (
+            await servicer.ListApprovals(approval_service_pb2.ListApprovalsRequest())
+        ).approvals
+    assert (await get(servicer, approval_id)).status == approval_pb2.APPROVAL_STATUS_PENDING
