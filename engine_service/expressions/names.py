@@ -50,6 +50,19 @@ FORBIDDEN_KEYS = _words(
 )
 """Properties that open the inside of objects."""
 
+NATIVE_METHODS = _words(
+    """anchor apply at big bind blink bold call charAt charCodeAt codePointAt concat copyWithin
+    endsWith entries every fill filter find findIndex findLast findLastIndex fixed flat flatMap
+    fontcolor fontsize forEach hasOwnProperty includes indexOf isPrototypeOf isWellFormed italics
+    join keys lastIndexOf link localeCompare map match matchAll normalize padEnd padStart pop
+    propertyIsEnumerable push reduce reduceRight repeat replace replaceAll reverse search shift slice
+    small some sort splice split startsWith strike sub substr substring sup toExponential toFixed
+    toLocaleLowerCase toLocaleString toLocaleUpperCase toLowerCase toPrecision toReversed toSorted
+    toSpliced toString toUpperCase toWellFormed trim trimEnd trimLeft trimRight trimStart unshift
+    valueOf values with"""
+)
+"""Methods that values of JSON have by themselves in JavaScript, besides forbidden ones."""
+
 MUTATORS = _words("sort reverse push pop shift unshift splice fill copyWithin assign set delete")
 """Methods that may change the data they are called on."""
 

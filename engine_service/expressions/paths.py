@@ -7,12 +7,13 @@ compare both. To read through nothing gives nothing (None), as it does there.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import pairwise
 from typing import cast
 
 from tree_sitter import Node
 
 from engine_service.expressions.failure import NO_INPUT_ITEM, NO_PAIRED_ITEM, ExpressionError
-from engine_service.expressions.names import FORBIDDEN_KEYS
+from engine_service.expressions.names import FORBIDDEN_KEYS, NATIVE_METHODS
 from engine_service.expressions.scope import Json, Scope
 from engine_service.expressions.syntax import Parsed, literal_text
 from shared.workflow import Item
@@ -196,7 +197,8 @@ class _Chain:
                 root, node = Root.NODE_VIEW, first[0]
         if root is None or any(called for _, called in steps):
             return None
-        return Path(root, node, tuple(Key(name, _number(name)) for name, _ in steps))
+        names = [name for name, _ in steps]
+        return None if _asks_a_function(names) else Path(root, node, tuple(map(_key, names)))
 
 
 def _property(node: Node, parsed: Parsed) -> str | None:
@@ -212,6 +214,18 @@ def _property(node: Node, parsed: Parsed) -> str | None:
         digits = parsed.text(index)
         return digits if _number(digits) is not None else None
     return literal_text(index, parsed)
+
+
+def _asks_a_function(names: Sequence[str]) -> bool:
+    """Where a value lacks `trim`, V8 finds a method: nothing to us, but it has a name and a length."""
+    return any(
+        name in NATIVE_METHODS and following in ("length", "name")
+        for name, following in pairwise(names)
+    )
+
+
+def _key(name: str) -> Key:
+    return Key(name, _number(name))
 
 
 def _number(text: str) -> int | None:

@@ -93,6 +93,12 @@ def parse_program(source: str) -> Parsed:
     return Parsed(data, 0, None, _parse(data))
 
 
+def line_of_trouble(source: str) -> int | None:
+    """The line on which reading a program first failed; None if it did not."""
+    node = _first_trouble(parse_program(source).root)
+    return None if node is None else node.start_point.row + 1
+
+
 def literal_text(node: Node | None, parsed: Parsed) -> str | None:
     """The value of a string literal, or None when the node is something else."""
     if node is None or node.type not in ("string", "template_string"):

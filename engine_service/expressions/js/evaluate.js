@@ -8,8 +8,6 @@ const HELPER_ON_NOTHING = /of (undefined|null) \(reading 'Symbol\((\w+)\)'\)/;
 const MakeFunction = Function;
 const compiled = new Map();
 
-const self = (value) => value === undefined || value === globalThis ? kit.inertThis : value;
-
 function compile(source) {
   const known = compiled.get(source);
   if (known !== undefined) return known;
@@ -41,7 +39,7 @@ function describe(error) {
 function cell(run, index, owns) {
   try {
     const scope = new kit.Scope(index, owns);
-    const value = run.call(kit.inertThis, scope, kit.symbols, kit.safeKey, self, kit.orNothing);
+    const value = run.call(kit.inertThis, scope, kit.symbols, kit.safeKey, kit.self, kit.orNothing);
     return `{"v":${JSON.stringify(value) ?? "null"}}`;
   } catch (error) {
     return describe(error);

@@ -74,7 +74,7 @@ function hiddenObjects() {
   const asyncGenerator = async function* () {};
   const segments = new Intl.Segmenter().segment("a");
   return [
-    generator, generator(), asyncGenerator, asyncGenerator(), async function () {}, () => {}, function () {},
+    generator, generator(), asyncGenerator, asyncGenerator(), async function () {}, (async () => {})(), () => {},
     [][Symbol.iterator](), ""[Symbol.iterator](), new Map().entries(), new Set().values(), "a".matchAll(/a/g),
     [].values().map((value) => value), Iterator.from({ next: () => ({ done: true }) }),
     segments, segments[Symbol.iterator](), Symbol.prototype, 1n,

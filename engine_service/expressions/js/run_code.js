@@ -3,7 +3,7 @@
 
 const MAX_LOG_LINES = 200;
 const MAX_LOG_CHARACTERS = 20_000;
-const POSITION = /<anonymous>:(\d+):(\d+)/;
+const POSITION = /author\.js:(\d+):/;
 const LINES_BEFORE_CODE = 2;
 
 const AsyncFunction = (async () => {}).constructor;
@@ -48,7 +48,7 @@ function describe(error) {
 
 function load(source) {
   try {
-    return { run: new AsyncFunction("__s", "__x", "__n", source) };
+    return { run: new AsyncFunction("__s", "__x", "__n", `${source}\n//# sourceURL=author.js`) };
   } catch (error) {
     return { problem: { code: "CODE_SYNTAX", name: "SyntaxError", message: error.message, line: null } };
   }

@@ -162,4 +162,5 @@ kit.classes = [Scope, NodeReference, Input];
 /** What `this` and the names of a host's world are in an expression: empty. */
 kit.inert = Object.freeze({});
 kit.inertThis = Object.freeze({ process: kit.inert, require: kit.inert, module: kit.inert, Buffer: kit.inert });
+kit.self = (value) => value === undefined || value === globalThis ? kit.inertThis : value;
 Object.defineProperty(Scope.prototype, "inert", { value: kit.inert });
