@@ -139,6 +139,7 @@ def _given(
         },
         now=call.now.astimezone(call.program.zone),
         resumption=resumption,
+        scope=lambda: _scope(call, first_input(call)),
     )
 
 

@@ -162,6 +162,8 @@ class NodeInput(Generic[P]):
         run: `{"id", "mode", "workflow_id", "workflow_name", "trigger"}`.
         now: The moment this node runs, aware, in the workflow's time zone.
         resumption: Set when the node had returned `Waiting` before.
+        scope: Gives what the node's expressions see (engine_service.expressions.Scope), for nodes
+            that run an author's code; made only when it is asked for.
     """
 
     definition: NodeDefinition
@@ -171,6 +173,7 @@ class NodeInput(Generic[P]):
     run: Mapping[str, str]
     now: datetime
     resumption: Resumption | None = None
+    scope: Callable[[], Any] | None = None
 
     @property
     def items(self) -> list[Item]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from engine_service.node import NodeType
 from engine_service.nodes.ai_chat import AiChat
+from engine_service.nodes.code_javascript import CodeJavascript
 from engine_service.nodes.data_set import DataSet
 from engine_service.nodes.flow_filter import FlowFilter
 from engine_service.nodes.flow_if import FlowIf
@@ -29,6 +30,7 @@ NODES: tuple[type[NodeType[Any]], ...] = (
     FlowStop,
     FlowNoop,
     HttpRequestNode,
+    CodeJavascript,
     AiChat,
     HumanApproval,
 )

@@ -6,7 +6,7 @@ Parameters are filled already, as the engine would have done; several stand for 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 from engine_service.addresses import AllowList
 from engine_service.node import (
@@ -129,4 +129,4 @@ def allowing(*entries: str) -> GuardedHttpClient:
 
 def as_action(node_type: type[NodeType[Any]]) -> type[ActionNode[Any]]:
     assert issubclass(node_type, ActionNode)
-    return cast("type[ActionNode[Any]]", node_type)
+    return node_type
