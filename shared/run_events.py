@@ -1,7 +1,7 @@
 """What can happen in a run: the particulars of every event type, as the stream publishes them.
 
 The engine writes these, the gateway publishes their JSON Schemas. The last event of a run is
-`run.completed`, `run.failed` or `run.cancelled`; it carries the run whole, so that a client needs no
+`run.completed`, `run.failed` or `run.cancelled`; it carries the run whole: a client needs no
 second request. A node that is computed on the spot has no `node.started`: its `node.completed`
 says how long it took.
 """
