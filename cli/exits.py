@@ -15,7 +15,7 @@ class Exit(IntEnum):
         return member
 
     OK = 0, "it worked"
-    FAILED = 1, "it was tried and failed; the message says why"
+    FAILED = 1, "it was tried and failed, and the message says why"
     USAGE = 2, "the command line makes no sense"
     UNREACHABLE = 3, "no mesh answers"
 

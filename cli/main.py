@@ -23,7 +23,7 @@ class Command:
 
     Attributes:
         target: `module:name` of a function or of a `typer.Typer` with subcommands.
-        summary: What `flowloom --help` says; the first line of the target's own help.
+        summary: What `flowloom --help` says; `flowloom NAME --help` says more.
     """
 
     name: str
@@ -82,14 +82,21 @@ def main() -> None:
         sys.exit(failure.exit)
 
 
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
-    ] = False,
-) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(metadata.version("flowloom"))
         raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and exit.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    del version  # its callback has done the work
 
 
 def _unused() -> None:

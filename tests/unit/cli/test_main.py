@@ -1,7 +1,9 @@
 """The list of commands."""
 
+import os
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 import typer
@@ -34,6 +36,32 @@ def test_help_loads_no_command() -> None:
     assert run.returncode == 0, run.stderr
     for command in COMMANDS:
         assert command.name in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [(["--version"], 0, version("flowloom")), (["nonsense"], 2, "nonsense"), ([], 2, "Usage")],
+)
+def test_command_line_without_a_command(arguments: list[str], code: int, said: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments], capture_output=True, text=True
+    )
+    assert run.returncode == code
+    assert said in run.stdout + run.stderr
+
+
+def test_shell_completion_knows_commands_and_options() -> None:
+    for words, expected in (("flowloom d", "doctor"), ("flowloom up --st", "--state-dir")):
+        environment = {
+            **os.environ,
+            "_FLOWLOOM_COMPLETE": "complete_bash",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(words.count(" ")),
+        }
+        run = subprocess.run(
+            [sys.executable, "-m", "cli.main"], capture_output=True, text=True, env=environment
+        )
+        assert expected in run.stdout.split()
 
 
 def test_every_exit_code_is_documented() -> None:
