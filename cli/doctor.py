@@ -28,7 +28,7 @@ _MARKS = {
 
 def doctor(
     state_dir: Annotated[
-        Path, typer.Option(help="The mesh to look at.", envvar="FLOWLOOM_STATE_DIR")
+        Path, typer.Option(help="The mesh to look at.", envvar="FLOWLOOM_STATE_DIR", readable=False)
     ] = DEFAULT,
     port: Annotated[int, typer.Option(help="The port its gateway should have.")] = GATEWAY_PORT,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,

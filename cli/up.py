@@ -31,7 +31,10 @@ def up(
         str, typer.Option(help="The address the gateway listens on.", envvar="GATEWAY_HOST")
     ] = "127.0.0.1",
     state_dir: Annotated[
-        Path, typer.Option(help="Where data, secrets and logs live.", envvar="FLOWLOOM_STATE_DIR")
+        Path,
+        typer.Option(
+            help="Where data, secrets and logs live.", envvar="FLOWLOOM_STATE_DIR", readable=False
+        ),
     ] = DEFAULT,
     engines: Annotated[int, typer.Option(min=1, max=16, help="How many engines share work.")] = 1,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show all logs.")] = False,

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from cli.embedded.state import StateDirectory
+from cli.embedded.placement import EmbeddedError
+from cli.embedded.state import MeshRecord, StateDirectory
 
 
 class Severity(StrEnum):
@@ -36,6 +37,13 @@ class Patient:
     state: StateDirectory
     environment: Mapping[str, str]
     ports: Mapping[str, int]
+
+    def find_mesh(self) -> MeshRecord | None:
+        """Return the mesh that runs here, as far as this account may know."""
+        try:
+            return self.state.find_mesh() if self.state.is_held() else None
+        except (OSError, EmbeddedError):
+            return None
 
 
 Check = Callable[[Patient], Awaitable[Sequence[Finding]]]

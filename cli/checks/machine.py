@@ -18,7 +18,7 @@ _COMFORTABLE_BYTES = 2 * _GIGABYTE
 
 async def check_ports(patient: Patient) -> Sequence[Finding]:
     """Every usual port is free or ours; only the gateway's is asked for by name elsewhere."""
-    mesh = patient.state.find_mesh() if patient.state.is_held() else None
+    mesh = patient.find_mesh()
     ours = {process.pid for process in mesh.processes} if mesh else set[int]()
     return [_check_port(name, port, ours) for name, port in patient.ports.items()]
 

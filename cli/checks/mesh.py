@@ -14,7 +14,7 @@ _SECONDS = 3.0
 
 
 async def check_mesh(patient: Patient) -> Sequence[Finding]:
-    mesh = patient.state.find_mesh() if patient.state.is_held() else None
+    mesh = patient.find_mesh()
     if mesh is None:
         return [note("mesh", "none runs here", "Start one with `flowloom up`.")]
     return [

@@ -100,11 +100,12 @@ class Mesh:
                 self._state.forget_mesh()
 
     async def _end_leftovers(self) -> None:
-        """End the programs of a mesh that was killed here; its servers are simply used again."""
+        """End what a mesh left that was killed here, but for the servers we use again."""
         before = self._state.find_mesh()
-        for known in before.processes if before else ():
+        used = {server.name for server in self._servers}
+        for known in reversed(before.processes if before else ()):
             process = find(known)
-            if process is not None and known.name not in {"postgres", "valkey"}:
+            if process is not None and known.name not in used:
                 self._say(f"Ending {known.name} (process {known.pid}), left by a killed mesh.")
                 await end(process, _LEFTOVER_SECONDS)
         self._state.forget_mesh()
