@@ -3,11 +3,8 @@
 The rows speak of types and operators in camel case; ours are the same words in snake case.
 """
 
-import json
 import math
-import re
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,22 +12,13 @@ import pytest
 from engine_service.conditions import Comparison, compare
 from engine_service.field_types import NotOfType, convert
 from engine_service.patterns import BadPattern
+from tests.support.recorded import DATA, lines_of, snake
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
 if not DATA.is_dir():
     pytest.skip("the recorded conditions are not on this machine", allow_module_level=True)
 
 # `options` is an enumeration, which JSON Schema checks; it is no type of ours.
 UNMAPPED_TYPES = {"options"}
-
-
-def rows(name: str) -> list[dict[str, Any]]:
-    with (DATA / name).open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
-
-
-def snake(name: str) -> str:
-    return re.sub("([A-Z])", lambda found: f"_{found[1].lower()}", name)
 
 
 def revive(value: Any) -> Any:
@@ -61,7 +49,9 @@ def holds(row: dict[str, Any]) -> bool:
     )
 
 
-@pytest.mark.parametrize("row", rows("n8n_filter_conditions.jsonl"), ids=lambda row: row["test"])
+@pytest.mark.parametrize(
+    "row", lines_of("n8n_filter_conditions.jsonl"), ids=lambda row: row["test"]
+)
 def test_a_condition_decides_as_recorded(row: dict[str, Any]) -> None:
     if "error" in row:
         with pytest.raises((NotOfType, BadPattern)):
@@ -70,7 +60,7 @@ def test_a_condition_decides_as_recorded(row: dict[str, Any]) -> None:
         assert holds(row) is row["value"]
 
 
-@pytest.mark.parametrize("row", rows("n8n_type_validation.jsonl"), ids=lambda row: row["test"])
+@pytest.mark.parametrize("row", lines_of("n8n_type_validation.jsonl"), ids=lambda row: row["test"])
 def test_a_value_becomes_what_was_recorded(row: dict[str, Any]) -> None:
     if row["type"] in UNMAPPED_TYPES:
         choices = [option["value"] for option in row["options"]["valueOptions"]]

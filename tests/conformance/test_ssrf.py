@@ -5,9 +5,7 @@ answers with a public address for every name, so that only the guard stands in t
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -17,12 +15,12 @@ from engine_service.addresses import AllowList
 from engine_service.node import HttpRequest, HttpResponse, NodeError
 from engine_service.outgoing import GuardedHttpClient, Limits
 from tests.support.http_server import Answer, Seen, Server, serve
+from tests.support.recorded import DATA, json_of
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data" / "ssrf.json"
-if not DATA.is_file():
+if not DATA.is_dir():
     pytest.skip("the recorded addresses are not on this machine", allow_module_level=True)
 
-RECORDED: dict[str, Any] = json.loads(DATA.read_text(encoding="utf-8"))
+RECORDED: dict[str, Any] = json_of("ssrf.json")
 PUBLIC = "93.184.216.34"
 FIXTURE = "fixture.example"
 
