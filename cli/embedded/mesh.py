@@ -90,6 +90,7 @@ class Mesh:
             )
 
             async def become_ready() -> None:
+                self._link_logs()
                 starting = self._publish(self._describe(programs))
                 await wait_until_ready(self._awaited(gateway, agent, engines), self._report)
                 on_ready(self._publish(replace(starting, state="ready")))
@@ -221,6 +222,13 @@ class Mesh:
         self._record = mesh
         self._state.write_mesh(mesh)
         return mesh
+
+    def _link_logs(self) -> None:
+        """Show the servers' logs, which they keep with their data, beside the others."""
+        for server in self._servers:
+            link = self._state.logs / f"{server.name}.log"
+            link.unlink(missing_ok=True)
+            link.symlink_to(server.log)
 
     def _announce_draining(self) -> None:
         if self._record:

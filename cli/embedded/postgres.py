@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 import psutil
 
+from cli.embedded.logs import rotate
 from cli.embedded.placement import EmbeddedError, Placement, place
 from cli.embedded.ports import LOOPBACK, remembered_port
 from cli.embedded.postgres_programs import assign, hand_over, quoted, run
@@ -168,6 +169,7 @@ class EmbeddedPostgres:
         if self.pid() is None:
             self._pid_file.unlink(missing_ok=True)  # stale: PostgreSQL would trust a reused number
             self._configure()
+            rotate(self.log)
             self._launch()
         peopled = self.placement.home / "peopled"
         if not peopled.exists():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from cli.embedded.logs import last_lines
+from cli.embedded.logs import last_lines, rotate
 from cli.embedded.placement import EmbeddedError
 from cli.embedded.ports import LOOPBACK, remembered_port
 from cli.embedded.processes import end, find_alive
@@ -109,6 +109,7 @@ class EmbeddedValkey:
     def _launch(self) -> None:
         self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._pid_file.unlink(missing_ok=True)
+        rotate(self.log)
         port = self._port or remembered_port(self._port_file)
         # By standard input: arguments, and so the password, are everybody's to see.
         launched = subprocess.run(

@@ -55,6 +55,10 @@ class Held:
         return [(entry["role"], entry["event"]) for entry in entries]
 
 
+def names_of_logs(mesh: MeshRecord) -> set[str]:
+    return {path.name for path in Path(mesh.logs).glob("*.log")}
+
+
 Start = Callable[..., Coroutine[Any, Any, Held]]
 
 
@@ -147,6 +151,7 @@ async def test_killed_mesh_leaves_nothing_that_hinders_the_next(start: Start) ->
     second = await start({})
     after = await second.reaches("ready")
     assert after.database_url == before.database_url
+    assert names_of_logs(after) == {f"{process.name}.log" for process in after.processes}
     kept = {process.name for process in before.processes if find(process)}
     assert kept == {"postgres", "valkey"}
     second.process.terminate()
