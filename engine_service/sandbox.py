@@ -183,7 +183,7 @@ def _stopped(stopped: EvaluationStopped, limits: Limits) -> CodeError:
     match stopped.why:
         case Stop.TIMEOUT:
             return CodeError(f"The code ran longer than {limits.seconds:g} s", code="CODE_TIMEOUT")
-        case Stop.MEMORY:
+        case Stop.MEMORY | Stop.DEATH:
             return CodeError(f"The code used more than {limits.megabytes} MB", code="CODE_MEMORY")
         case Stop.SCRIPT:
             return CodeError(stopped.message.splitlines()[0], code="CODE_FAILED")

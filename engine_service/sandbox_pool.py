@@ -22,11 +22,12 @@ _GRACE_SECONDS = 0.5
 
 
 class Stop(Enum):
-    """Why there is no result."""
+    """Why there is no result. A worker dies when memory outside V8's heap runs out."""
 
     SCRIPT = FAILED
     TIMEOUT = TIMEOUT
     MEMORY = MEMORY
+    DEATH = -1
 
 
 class EvaluationStopped(Exception):
@@ -79,21 +80,15 @@ class WorkerPool:
             Unavailable: No worker could be started, or the pool is closed.
         """
         async with self._free:
-            worker = await self._take()
-            self._busy.add(worker)
-            try:
-                text = await worker.evaluate(script, limits)
-            except EvaluationStopped as stopped:
-                if stopped.why is Stop.SCRIPT:
-                    self._give_back(worker)
-                raise
-            else:
-                self._give_back(worker)
-                return text
-            finally:
-                self._busy.discard(worker)
-                if worker not in self._idle:
-                    self._end(worker)
+            waiting = self._take()
+            if waiting is not None:
+                try:
+                    return await self._evaluate(waiting, script, limits)
+                except EvaluationStopped as stopped:
+                    # It may have died while it waited, of something else; once more, then.
+                    if stopped.why is not Stop.DEATH:
+                        raise
+            return await self._evaluate(await self._start(), script, limits)
 
     @property
     def worker_ids(self) -> list[int]:
@@ -109,15 +104,35 @@ class WorkerPool:
         for worker in list(self._dying):
             await worker.ended()
 
-    async def _take(self) -> "_Worker":
-        if self._closed:
-            raise Unavailable("The sandbox is closed.", reason="SANDBOX_CLOSED")
+    async def _evaluate(self, worker: "_Worker", script: bytes, limits: Limits) -> str:
+        self._busy.add(worker)
+        try:
+            text = await worker.evaluate(script, limits)
+        except EvaluationStopped as stopped:
+            if stopped.why is Stop.SCRIPT:
+                self._give_back(worker)
+            raise
+        else:
+            self._give_back(worker)
+            return text
+        finally:
+            self._busy.discard(worker)
+            if worker not in self._idle:
+                self._end(worker)
+
+    def _take(self) -> "_Worker | None":
+        """A worker that waits for work, if there is one."""
         while self._idle:
             worker = self._idle.pop()
             worker.keep()
             if worker.is_alive:
                 return worker
             self._end(worker)
+        return None
+
+    async def _start(self) -> "_Worker":
+        if self._closed:
+            raise Unavailable("The sandbox is closed.", reason="SANDBOX_CLOSED")
         return await _Worker.start(self._realm(), fresh=self._fresh)
 
     def _give_back(self, worker: "_Worker") -> None:
@@ -190,8 +205,7 @@ class _Worker:
         except TimeoutError:
             raise EvaluationStopped(Stop.TIMEOUT) from None
         except (asyncio.IncompleteReadError, ConnectionError):
-            # V8 ends its process when memory outside the heap runs out.
-            raise EvaluationStopped(Stop.MEMORY) from None
+            raise EvaluationStopped(Stop.DEATH) from None
         if status != DONE:
             raise EvaluationStopped(Stop(status), text)
         return text

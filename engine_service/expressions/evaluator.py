@@ -51,6 +51,11 @@ class Evaluator:
         columns = await self._columns(compiled.slots, scope, chosen) if chosen else []
         return compiled.fill(columns, scope, chosen)
 
+    @property
+    def worker_ids(self) -> list[int]:
+        """The process ids of living workers."""
+        return self._pool.worker_ids
+
     async def close(self) -> None:
         """End the workers."""
         await self._pool.close()
@@ -142,7 +147,7 @@ def _stopped(stopped: EvaluationStopped) -> ExpressionError:
     match stopped.why:
         case Stop.TIMEOUT:
             return ExpressionError("The expressions of this node took too long", code=TIMEOUT)
-        case Stop.MEMORY:
+        case Stop.MEMORY | Stop.DEATH:
             return ExpressionError("The expressions of this node took too much memory", code=MEMORY)
         case Stop.SCRIPT:
             return ExpressionError(stopped.message.splitlines()[0], code=FAILED)

@@ -107,6 +107,7 @@ class _Writer:
             "call_expression": self._call,
             "member_expression": self._chain,
             "subscript_expression": self._chain,
+            "property_identifier": self._property_name,
         }
 
     def write(self, root: Node, returns: Node | None = None) -> str:
@@ -193,6 +194,10 @@ class _Writer:
         if path:
             self.facts.json_paths.add(path[:-1] if called else path)
 
+    def _property_name(self, node: Node, parent: Node | None) -> None:
+        del parent
+        self.facts.note_property(self.parsed.text(node))
+
     def _note_node(self, name: str | None) -> None:
         if name is None:
             self.facts.dynamic_nodes = True
@@ -226,7 +231,6 @@ class _ExpressionWriter(_Writer):
             "identifier": self._identifier,
             "shorthand_property_identifier": self._shorthand,
             "shorthand_property_identifier_pattern": self._pattern_name,
-            "property_identifier": self._property_name,
             "computed_property_name": self._computed_name,
             "subscript_expression": self._subscript,
             "this": lambda node, _: self._wrap(node, "__t(", ")"),

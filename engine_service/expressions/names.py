@@ -55,9 +55,10 @@ NATIVE_METHODS = _words(
     endsWith entries every fill filter find findIndex findLast findLastIndex fixed flat flatMap
     fontcolor fontsize forEach hasOwnProperty includes indexOf isPrototypeOf isWellFormed italics
     join keys lastIndexOf link localeCompare map match matchAll normalize padEnd padStart pop
-    propertyIsEnumerable push reduce reduceRight repeat replace replaceAll reverse search shift slice
-    small some sort splice split startsWith strike sub substr substring sup toExponential toFixed
-    toLocaleLowerCase toLocaleString toLocaleUpperCase toLowerCase toPrecision toReversed toSorted
+    propertyIsEnumerable push reduce reduceRight repeat replace replaceAll reverse search shift
+    slice small some sort splice split startsWith strike sub substr substring sup toExponential
+    toFixed toLocaleLowerCase toLocaleString toLocaleUpperCase toLowerCase toPrecision toReversed
+    toSorted
     toSpliced toString toUpperCase toWellFormed trim trimEnd trimLeft trimRight trimStart unshift
     valueOf values with"""
 )

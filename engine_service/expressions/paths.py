@@ -217,7 +217,7 @@ def _property(node: Node, parsed: Parsed) -> str | None:
 
 
 def _asks_a_function(names: Sequence[str]) -> bool:
-    """Where a value lacks `trim`, V8 finds a method: nothing to us, but it has a name and a length."""
+    """Where a value lacks `trim`, V8 finds a method, and that has a name and a length."""
     return any(
         name in NATIVE_METHODS and following in ("length", "name")
         for name, following in pairwise(names)

@@ -21,7 +21,7 @@ async def evaluator() -> AsyncIterator[Evaluator]:
 
 @pytest.fixture(scope="session")
 def evaluate(evaluator: Evaluator) -> Evaluate:
-    """What an expression comes to in V8: `await evaluate("1 + 1")`, `await evaluate(source, scope)`."""
+    """What an expression comes to in V8: `await evaluate("1 + 1")`."""
 
     async def once(source: str, scope: Scope | None = None) -> Any:
         # The comma makes it more than a path, so that V8 answers.

@@ -36,7 +36,7 @@ def test_a_lone_expression_keeps_the_type_and_text_does_not() -> None:
 
 def test_what_does_not_depend_on_the_item_is_filled_once() -> None:
     compiled = compile_parameters({"a": "{{ $vars.x }}"})
-    scope = Scope(items=[{"json": {}}] * 3, now=NOW, variables={"x": 7})
+    scope = Scope(items=scope_of(1, 2, 3).items, now=NOW, variables={"x": 7})
     assert compiled.try_resolve(scope) == [{"a": 7}]
 
 
@@ -54,7 +54,11 @@ def test_an_escaped_brace_is_text() -> None:
 
 async def test_everything_is_filled_in_one_go(evaluator: Evaluator) -> None:
     compiled = compile_parameters(
-        {"sum": "{{ $json.a + $json.b }}", "plain": "{{ $json.a }}", "all": "{{ $input.all().length }}"}
+        {
+            "sum": "{{ $json.a + $json.b }}",
+            "plain": "{{ $json.a }}",
+            "all": "{{ $input.all().length }}",
+        }
     )
     scope = scope_of({"a": 1, "b": 2}, {"a": 3, "b": 4})
     assert compiled.try_resolve(scope) is None
@@ -76,7 +80,12 @@ async def test_an_item_that_fails_leaves_the_others_alone(evaluator: Evaluator) 
 
 async def test_one_expression_cannot_change_what_the_next_one_sees(evaluator: Evaluator) -> None:
     compiled = compile_parameters(
-        ["{{ $json.l.sort()[0] }}", "{{ $json.l.map(x => x) }}", "{{ ($json.z = 9, $json.z) }}", "{{ $json }}"]
+        [
+            "{{ $json.l.sort()[0] }}",
+            "{{ $json.l.map(x => x) }}",
+            "{{ ($json.z = 9, $json.z) }}",
+            "{{ $json }}",
+        ]
     )
     given = {"l": [3, 1, 2]}
     assert await evaluator.resolve(compiled, scope_of(given)) == [[1, [3, 1, 2], 9, given]]

@@ -7,9 +7,7 @@ from engine_service.expressions import Expression, find_expressions, json_paths,
 
 def shape(text: str) -> list[str | tuple[str]]:
     """Literal parts as texts, expressions as one-tuples of their source."""
-    return [
-        (part.source,) if isinstance(part, Expression) else part for part in parse(text).parts
-    ]
+    return [(part.source,) if isinstance(part, Expression) else part for part in parse(text).parts]
 
 
 @pytest.mark.parametrize(
