@@ -1,0 +1,136 @@
+"""Simulation: a definition tried out from beginning to end, with nothing done to the world."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+import orjson
+
+from engine_service import wire_workflows as wire
+from engine_service.events import iteration_text
+from engine_service.rehearsal import PlannedEffect
+from engine_service.simulate import Report, Simulator, Trial
+from engine_service.state import Execution
+from shared.errors import InvalidInput, Violation
+from shared.pb.flowloom.common.v1.document_pb2 import Document
+from shared.pb.flowloom.engine.v1 import (
+    run_pb2,
+    simulation_service_pb2,
+    simulation_service_pb2_grpc,
+)
+from shared.rpc import call
+from shared.workflow import Item, parse, pointer
+
+
+class SimulationServicer(simulation_service_pb2_grpc.SimulationServiceServicer):
+    """flowloom.engine.v1.SimulationService."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+
+    async def SimulateWorkflow(
+        self, request: simulation_service_pb2.SimulateWorkflowRequest, context: Any
+    ) -> simulation_service_pb2.SimulateWorkflowResponse:
+        call.caller()
+        given = _read(request.input, "input")
+        pinned = _read(request.pinned, "pinned")
+        trial = Trial(
+            workflow=parse(request.definition.json),
+            items=None if given is None else _items(given, ["input"]),
+            pinned={} if pinned is None else _pinned(pinned),
+            trigger_node_id=request.trigger_node_id,
+        )
+        return _response(await self._simulator.simulate(trial))
+
+
+def _read(document: Document, field: str) -> Any:
+    """A document's value; None when it is absent.
+
+    Raises:
+        InvalidInput: It is not JSON.
+    """
+    if not document.json:
+        return None
+    try:
+        return orjson.loads(document.json)
+    except orjson.JSONDecodeError as error:
+        raise _refused([field], "is not JSON") from error
+
+
+def _pinned(value: Any) -> Mapping[str, list[Item]]:
+    if not isinstance(value, dict):
+        raise _refused(["pinned"], "is not an object from node id to list of items")
+    pairs = cast("dict[str, Any]", value).items()
+    return {node_id: _items(items, ["pinned", node_id]) for node_id, items in pairs}
+
+
+def _items(value: Any, place: list[str | int]) -> list[Item]:
+    """Items as they are, or a single object as one item's data."""
+    if isinstance(value, dict):
+        return [{"json": value}]
+    if not isinstance(value, list):
+        raise _refused(place, "is neither a list of items nor an object")
+    items = cast("list[Any]", value)
+    for index, item in enumerate(items):
+        if not isinstance(item, dict) or not isinstance(cast("Item", item).get("json"), dict):
+            raise _refused([*place, index], "is not an item: it has no object 'json'")
+    return items
+
+
+def _refused(place: list[str | int], why: str) -> InvalidInput:
+    violation = Violation(pointer(place), "malformed", f"This {why}.")
+    return InvalidInput("The trial's data is malformed.", violations=[violation])
+
+
+def _response(report: Report) -> simulation_service_pb2.SimulateWorkflowResponse:
+    ending = report.ending
+    if ending is None:
+        return simulation_service_pb2.SimulateWorkflowResponse(
+            diagnostics=wire.to_diagnostics(report.diagnostics)
+        )
+    error = run_pb2.RunError(code=ending.code, message=ending.message, node_id=ending.node_id)
+    return simulation_service_pb2.SimulateWorkflowResponse(
+        status=run_pb2.RUN_STATUS_FAILED if ending.code else run_pb2.RUN_STATUS_COMPLETED,
+        nodes=_node_runs(report),
+        effects=[_effect(effect) for effect in report.effects],
+        error=error if ending.code else None,
+        unreached_node_ids=report.unreached,
+    )
+
+
+def _node_runs(report: Report) -> Iterable[run_pb2.NodeRun]:
+    yield from map(_node_run, report.executions)
+    for node_id, iteration in report.skipped:
+        yield run_pb2.NodeRun(
+            node_id=node_id,
+            iteration=iteration_text(iteration),
+            status=run_pb2.NODE_RUN_STATUS_SKIPPED,
+        )
+
+
+def _node_run(execution: Execution) -> run_pb2.NodeRun:
+    finished, failed = execution.finished, execution.failed
+    told = run_pb2.NodeRun(
+        node_id=execution.step.id,
+        iteration=iteration_text(execution.iteration),
+        attempt=execution.attempt,
+        status=run_pb2.NODE_RUN_STATUS_RUNNING,  # the trial was cut off in it
+    )
+    if finished is not None:
+        told.status = run_pb2.NODE_RUN_STATUS_COMPLETED
+        told.outputs.CopyFrom(wire.document(finished.outputs))
+        told.end_time.CopyFrom(wire.timestamp(finished.at))
+    elif failed is not None:
+        told.status = run_pb2.NODE_RUN_STATUS_FAILED
+        told.error.code, told.error.message = failed.code, failed.message
+        told.error.node_id = execution.step.id
+        told.end_time.CopyFrom(wire.timestamp(failed.at))
+    return told
+
+
+def _effect(effect: PlannedEffect) -> simulation_service_pb2.PlannedEffect:
+    return simulation_service_pb2.PlannedEffect(
+        node_id=effect.node_id,
+        type=effect.type,
+        summary=effect.summary,
+        request=wire.document(effect.request),
+    )

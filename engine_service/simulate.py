@@ -1,0 +1,256 @@
+"""Runs a definition to its end without touching the world.
+
+Deciding, filling parameters and judging are the engine's own; only what touches the world is
+different. Logic and transforms run for real; every other node answers from pinned data or a sample
+of its own, and says what it would have done. Waits are passed over, approvals assumed given, and
+the clock of the trial jumps over pauses. Steps, time and data are limited, so every trial ends.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from engine_service.attempt import Call, RunFacts
+from engine_service.catalogue import Catalogue
+from engine_service.decide import Complete, Fail, Run, decide, next_due
+from engine_service.diagnostic import Diagnostic
+from engine_service.events import Key
+from engine_service.execute import Executor, Limits, Result, World
+from engine_service.expressions import Evaluator
+from engine_service.invent import invent_items
+from engine_service.program import Program
+from engine_service.rehearsal import PlannedEffect, rehearse
+from engine_service.state import Execution, RunState
+from engine_service.trigger import Trigger
+from engine_service.validate import is_valid, validate
+from shared.clock import Clock, ManualClock
+from shared.errors import InvalidInput, Violation
+from shared.workflow import Item, JsonObject, Workflow, pointer
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a trial may take."""
+
+    steps: int = 1_000
+    seconds: float = 20.0
+    node_bytes: int = 1024 * 1024
+    all_bytes: int = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What to try.
+
+    Attributes:
+        items: What the trigger gives; made up when None.
+        pinned: Items to answer with, by node id.
+        trigger_node_id: Where to begin; the first enabled trigger when empty.
+    """
+
+    workflow: Workflow
+    items: list[Item] | None = None
+    pinned: Mapping[str, list[Item]] = field(default_factory=dict[str, list[Item]])
+    trigger_node_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a trial's run ended: well when there is no code, else with an error.
+
+    Attributes:
+        node_id: The node that failed; empty when the run failed as a whole.
+    """
+
+    code: str = ""
+    message: str = ""
+    node_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What would have happened.
+
+    Attributes:
+        ending: None when the trial could not begin, because of the diagnostics.
+        executions: Each execution that ran, in order, as it ended.
+        skipped: Executions on branches that were not taken.
+        effects: What would have been done to the world, in order.
+        unreached: Ids of nodes that did not run at all.
+    """
+
+    ending: Ending | None
+    diagnostics: Sequence[Diagnostic] = ()
+    executions: Sequence[Execution] = ()
+    skipped: Sequence[Key] = ()
+    effects: Sequence[PlannedEffect] = ()
+    unreached: Sequence[str] = ()
+
+
+class Simulator:
+    """Makes trials.
+
+    Args:
+        world: Only its sandbox is used, for code without effects.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        world: World,
+        evaluator: Evaluator,
+        clock: Clock,
+        bounds: Bounds | None = None,
+    ) -> None:
+        self._catalogue = catalogue
+        self._world = world
+        self._evaluator = evaluator
+        self._clock = clock
+        self._bounds = bounds or Bounds()
+
+    async def simulate(self, trial: Trial) -> Report:
+        """Try a definition out.
+
+        Raises:
+            InvalidInput: The trial names a node that is not there.
+        """
+        diagnostics = validate(trial.workflow, self._catalogue)
+        if not is_valid(diagnostics):
+            return Report(None, diagnostics)
+        self._check_pinned(trial)
+        program = Program(trial.workflow, self._trigger(trial), self._catalogue)
+        clock = ManualClock(self._clock.now())
+        items = self._items(trial, program)
+        effects = rehearse(program, trial.pinned)
+        limits = Limits(self._bounds.node_bytes, self._bounds.seconds)
+        executor = Executor(self._world, self._evaluator, clock, limits)
+        performance = _Performance(program, items, executor, clock, self._bounds)
+        ending = await performance.end()
+        ran = {execution.step.id for execution in performance.ran}
+        return Report(
+            ending,
+            diagnostics,
+            performance.ran,
+            performance.state.skipped,
+            effects,
+            [node.id for node in trial.workflow.nodes if node.id not in ran],
+        )
+
+    def _items(self, trial: Trial, program: Program) -> list[Item]:
+        if trial.items is not None:
+            return trial.items
+        pinned = trial.pinned.get(program.flow.trigger.id)
+        return invent_items(program, self._clock.now()) if pinned is None else pinned
+
+    def _trigger(self, trial: Trial) -> str:
+        triggers = [
+            node.id
+            for node in trial.workflow.nodes
+            if not node.disabled and isinstance(self._catalogue.find(node.type), Trigger)
+        ]
+        if not trial.trigger_node_id:
+            return triggers[0]
+        if trial.trigger_node_id not in triggers:
+            violation = Violation(
+                "/trigger_node_id", "unknown_trigger", "No enabled trigger has this id."
+            )
+            raise InvalidInput("There is no such trigger.", violations=[violation])
+        return trial.trigger_node_id
+
+    def _check_pinned(self, trial: Trial) -> None:
+        violations = [
+            Violation(pointer(["pinned", node_id]), "unknown_node", "No node has this id.")
+            for node_id in trial.pinned
+            if trial.workflow.node(node_id) is None
+        ]
+        if violations:
+            raise InvalidInput("Data is pinned to nodes that are not there.", violations=violations)
+
+
+class _Performance:
+    """One trial on its way; everything happens in turn, so it is the same every time."""
+
+    def __init__(
+        self,
+        program: Program,
+        items: list[Item],
+        executor: Executor,
+        clock: ManualClock,
+        bounds: Bounds,
+    ) -> None:
+        self.state = RunState(program.flow, items, {})
+        self.ran: list[Execution] = []
+        self._program = program
+        self._executor = executor
+        self._clock = clock
+        self._bounds = bounds
+        self._bytes = 0
+        self._steps = 0
+        trigger = program.flow.trigger.node.type
+        self._run = RunFacts("run_simulation", "", "", 0, "simulated", trigger)
+
+    async def end(self) -> Ending:
+        """Go on to the end, or to where a limit is reached."""
+        try:
+            async with asyncio.timeout(self._bounds.seconds):
+                while True:
+                    ending = await self._turn()
+                    if ending is not None:
+                        return ending
+                    await asyncio.sleep(0)  # others have their turn, and so has the time limit
+        except TimeoutError:
+            seconds = self._bounds.seconds
+            return Ending("time_limit", f"The trial did not end within {seconds:g} seconds.")
+
+    async def _turn(self) -> Ending | None:
+        """Do what is to be done next; an ending, if that was the end."""
+        commands = decide(self.state, self._clock.now())
+        if not commands:
+            return self._pass_time()
+        for command in commands:
+            match command:
+                case Complete():
+                    return Ending()
+                case Fail():
+                    return Ending(command.code, command.message, command.node_id)
+                case Run():
+                    ending = await self._perform(command.execution)
+                    if ending is not None:
+                        return ending
+                case _:
+                    return Ending("waits_for_ever", "The run would wait for ever.")
+        return None
+
+    def _pass_time(self) -> Ending | None:
+        due = next_due(self.state)
+        if due is None:
+            return Ending("waits_for_ever", "The run would wait for ever.")
+        self._clock.advance(due - self._clock.now())
+        return None
+
+    async def _perform(self, execution: Execution) -> Ending | None:
+        self._steps += 1
+        if self._steps > self._bounds.steps:
+            return Ending("step_limit", f"The trial took more than {self._bounds.steps} steps.")
+        if execution.attempt == 1:
+            self.ran.append(execution)
+        call = Call(self._program, self.state, execution, self._run, self._clock.now())
+        result: Result | None = self._executor.attempt_now(call)
+        if result is None:
+            result = await self._executor.attempt(call, _Silence())
+        self._bytes += len(result.outputs or "")
+        if self._bytes > self._bounds.all_bytes:
+            most = self._bounds.all_bytes // 1024
+            return Ending("size_limit", f"The trial's data came to more than {most} KiB.")
+        self.state.apply(result.fact)
+        return None
+
+
+class _Silence:
+    """Nobody watches a trial."""
+
+    async def delta(self, execution: Execution, data: JsonObject) -> None:
+        """Drop it."""
+
+    async def line(self, execution: Execution, level: str, message: str) -> None:
+        """Drop it."""
