@@ -156,7 +156,7 @@ class _Passage:
 
     def _route(self) -> str:
         route = self._scope.get("route")
-        return getattr(route, "path", "unmatched")
+        return getattr(route, "path_format", "unmatched")
 
 
 def _new_trace() -> str:

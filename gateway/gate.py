@@ -11,6 +11,7 @@ from typing import Any, ClassVar, cast
 
 import orjson
 from fastapi.routing import APIRoute
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -32,6 +33,21 @@ class Gate:
     authenticator: Authenticator
     limits: Limits
     answers: Answers
+
+
+class IdConvertor(Convertor[str]):
+    """An id in a path, as `{run_id:id}`: up to the slash, or the colon before a verb."""
+
+    regex = "[^/:]+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("id", IdConvertor())
 
 
 class JsonRequest(Request):

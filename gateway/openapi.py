@@ -46,7 +46,7 @@ an `Idempotency-Key`. Errors are `application/problem+json`. Lists page with `pa
 """
 _REF = "#/components/schemas/"
 _METHODS = frozenset({"get", "post", "put", "patch", "delete"})
-_FILES = (
+MESSAGE_FILES = (
     consultant_service_pb2,
     knowledge_service_pb2,
     session_pb2,
@@ -153,6 +153,7 @@ def describe(app: FastAPI) -> Schema:
         operation: Schema = {**_HOOK, **body, "operationId": f"deliver_{method}"}
         document["paths"].setdefault("/v1/hooks/{path}", {})[method] = operation
     _add_messages(document["paths"], schemas)
+    _resolve(document)
     return document
 
 
@@ -176,7 +177,7 @@ def _definition_schemas() -> dict[str, Schema]:
 def _add_messages(paths: Schema, schemas: dict[str, Schema]) -> None:
     """Describe every message that is referred to, and what those refer to."""
     messages: dict[str, Descriptor] = {}
-    for file in _FILES:
+    for file in MESSAGE_FILES:
         messages |= cast("Mapping[str, Descriptor]", file.DESCRIPTOR.message_types_by_name)
     wanted = list(_refs(paths))
     while wanted:
@@ -216,6 +217,20 @@ def _single(field: FieldDescriptor) -> Schema:
 def _enum(descriptor: EnumDescriptor) -> Schema:
     names = [enum_name(descriptor, value.number) for value in descriptor.values]
     return {"type": "string", "enum": [name for name in names if name]}
+
+
+def _resolve(node: object) -> None:
+    """Make references of what Pydantic could only be told to mark."""
+    if isinstance(node, dict):
+        members = cast("dict[str, Any]", node)
+        if name := members.pop("x-schema", None):
+            members.pop("type")
+            members["$ref"] = f"{_REF}{name}"
+        for value in members.values():
+            _resolve(value)
+    elif isinstance(node, list):
+        for value in cast("list[object]", node):
+            _resolve(value)
 
 
 def _refs(node: object) -> Iterator[str]:

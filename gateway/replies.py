@@ -46,19 +46,13 @@ def streams(event: type[Message], json: type[Message] | None = None) -> dict[str
     """
     content: dict[str, Any] = {
         "text/event-stream": {
-            "schema": {"type": "string"},
-            "itemSchema": {
-                "type": "object",
-                "properties": {
-                    "id": {"type": "string", "description": "The event's sequence"},
-                    "event": {"type": "string", "description": "The event's type"},
-                    "data": {
-                        "type": "string",
-                        "contentMediaType": "application/json",
-                        "contentSchema": schema_ref(event),
-                    },
-                },
+            "schema": {
+                "type": "string",
+                "description": "Server-sent events: `id` is the event's sequence, `event` its "
+                "type, `data` the event as JSON",
             },
+            # OpenAPI 3.1 has no word for the items of a stream.
+            "x-event-data": schema_ref(event),
         }
     }
     if json:

@@ -36,7 +36,7 @@ Wait = Annotated[
 ]
 Document = dict[str, Any]
 Definition = Annotated[
-    Document, WithJsonSchema({"$ref": "#/components/schemas/WorkflowDefinition"})
+    Document, WithJsonSchema({"type": "object", "x-schema": "WorkflowDefinition"})
 ]
 Input = Annotated[Document | list[Any], Field(description="A single object, or a list of items")]
 

@@ -56,13 +56,13 @@ async def list_approvals(
     return reply(await clients.approvals.ListApprovals(request))
 
 
-@router.get("/{approval_id}", **returns(approval_pb2.Approval))
+@router.get("/{approval_id:id}", **returns(approval_pb2.Approval))
 async def get_approval(approval_id: str, clients: ClientsPart) -> Response:
     request = approval_service_pb2.GetApprovalRequest(approval_id=approval_id)
     return reply((await clients.approvals.GetApproval(request)).approval)
 
 
-@router.post("/{approval_id}:answer", **returns(approval_pb2.Approval))
+@router.post("/{approval_id:id}:answer", **returns(approval_pb2.Approval))
 async def answer_approval(approval_id: str, body: AnswerApproval, clients: ClientsPart) -> Response:
     """Answer and wake the run; the first answer wins."""
     request = to_pb(approval_service_pb2.AnswerApprovalRequest, body, approval_id=approval_id)

@@ -41,7 +41,7 @@ class Readiness(BaseModel):
     dependencies: dict[str, DependencyHealth]
 
 
-class Version(BaseModel):
+class Release(BaseModel):
     """What runs."""
 
     name: str
@@ -106,9 +106,9 @@ async def get_readiness(request: Request) -> Response:
 
 
 @router.get("/version")
-async def get_version() -> Version:
+async def get_version() -> Release:
     """What runs here."""
-    return Version(name="flowloom", version=version("flowloom"))
+    return Release(name="flowloom", version=version("flowloom"))
 
 
 @router.get("/metrics", response_class=Response)

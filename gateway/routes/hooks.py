@@ -78,7 +78,7 @@ class Hooks:
         await send({"type": "http.response.body", "body": answer.body})
 
     @property
-    def path(self) -> str:
+    def path_format(self) -> str:
         """What metrics call this route."""
         return f"{PREFIX}{{path}}"
 

@@ -47,7 +47,7 @@ async def search_knowledge(
     return reply(await clients.knowledge.SearchKnowledge(request))
 
 
-@router.get("/{type}", **returns(node_type_pb2.NodeType))
+@router.get("/{type:id}", **returns(node_type_pb2.NodeType))
 async def get_node_type(type: str, clients: ClientsPart) -> Response:  # noqa: A002 (the field's name)
     request = node_type_service_pb2.GetNodeTypeRequest(type=type)
     return reply((await clients.node_types.GetNodeType(request)).node_type)

@@ -77,7 +77,7 @@ class CancelRun(Body):
 
 
 @starting.post(
-    "/v1/workflows/{workflow_id}:run",
+    "/v1/workflows/{workflow_id:id}:run",
     **returns(run_pb2.Run, 202, _200="The run has ended within `wait`"),
 )
 async def start_run(
@@ -106,7 +106,7 @@ async def list_runs(query: Annotated[ListRuns, Query()], clients: ClientsPart) -
     return reply(await clients.runs.ListRuns(request))
 
 
-@router.get("/v1/runs/{run_id}", **returns(run_pb2.Run))
+@router.get("/v1/runs/{run_id:id}", **returns(run_pb2.Run))
 async def get_run(
     run_id: str, clients: ClientsPart, view: Annotated[RunView, Query()] = RunView.BASIC
 ) -> Response:
@@ -114,14 +114,14 @@ async def get_run(
     return reply((await clients.runs.GetRun(request)).run)
 
 
-@router.post("/v1/runs/{run_id}:cancel", **returns(run_pb2.Run))
+@router.post("/v1/runs/{run_id:id}:cancel", **returns(run_pb2.Run))
 async def cancel_run(run_id: str, clients: ClientsPart, body: CancelRun | None = None) -> Response:
     """End a run; one that has ended already is answered as it is."""
     request = to_pb(run_service_pb2.CancelRunRequest, body, run_id=run_id)
     return reply((await clients.runs.CancelRun(request)).run)
 
 
-@starting.post("/v1/runs/{run_id}:retry", **returns(run_pb2.Run, 202))
+@starting.post("/v1/runs/{run_id:id}:retry", **returns(run_pb2.Run, 202))
 async def retry_run(
     run_id: str, clients: ClientsPart, idempotency_key: IdempotencyKey = ""
 ) -> Response:
@@ -130,7 +130,7 @@ async def retry_run(
     return reply((await clients.runs.RetryRun(request)).run, 202)
 
 
-@router.get("/v1/runs/{run_id}/events", **streams(run_pb2.RunEvent))
+@router.get("/v1/runs/{run_id:id}/events", **streams(run_pb2.RunEvent))
 async def watch_run(
     run_id: str,
     request: Request,

@@ -76,19 +76,19 @@ async def list_sessions(query: Annotated[ListSessions, Query()], clients: Client
     return reply(await clients.sessions.ListSessions(request))
 
 
-@router.get("/{session_id}", **returns(session_pb2.Session))
+@router.get("/{session_id:id}", **returns(session_pb2.Session))
 async def get_session(session_id: str, clients: ClientsPart) -> Response:
     request = session_service_pb2.GetSessionRequest(session_id=session_id)
     return reply((await clients.sessions.GetSession(request)).session)
 
 
-@router.patch("/{session_id}", **returns(session_pb2.Session))
+@router.patch("/{session_id:id}", **returns(session_pb2.Session))
 async def update_session(session_id: str, body: UpdateSession, clients: ClientsPart) -> Response:
     request = to_pb(session_service_pb2.UpdateSessionRequest, body, session_id=session_id)
     return reply((await clients.sessions.UpdateSession(request)).session)
 
 
-@router.delete("/{session_id}", **NO_CONTENT)
+@router.delete("/{session_id:id}", **NO_CONTENT)
 async def delete_session(session_id: str, clients: ClientsPart) -> Response:
     """Delete a session and all that was said in it; its workflow stays."""
     request = session_service_pb2.DeleteSessionRequest(session_id=session_id)
@@ -96,14 +96,14 @@ async def delete_session(session_id: str, clients: ClientsPart) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/{session_id}:cancel", **returns(session_pb2.Session))
+@router.post("/{session_id:id}:cancel", **returns(session_pb2.Session))
 async def cancel_turn(session_id: str, clients: ClientsPart) -> Response:
     """Stop the turn under way; a session without one is answered as it is."""
     request = session_service_pb2.CancelTurnRequest(session_id=session_id)
     return reply((await clients.sessions.CancelTurn(request)).session)
 
 
-@router.get("/{session_id}/messages", **returns(session_service_pb2.ListMessagesResponse))
+@router.get("/{session_id:id}/messages", **returns(session_service_pb2.ListMessagesResponse))
 async def list_messages(
     session_id: str, query: Annotated[ListMessages, Query()], clients: ClientsPart
 ) -> Response:
@@ -112,7 +112,7 @@ async def list_messages(
 
 
 @chat.post(
-    "/{session_id}/messages",
+    "/{session_id:id}/messages",
     **streams(session_pb2.SessionEvent, consultant_service_pb2.ConverseResponse),
 )
 async def converse(
@@ -149,7 +149,7 @@ async def converse(
     return await events.respond(request, follow, 0, _TURN_PATIENCE_SECONDS)
 
 
-@router.get("/{session_id}/events", **streams(session_pb2.SessionEvent))
+@router.get("/{session_id:id}/events", **streams(session_pb2.SessionEvent))
 async def watch_session(
     session_id: str,
     request: Request,

@@ -27,7 +27,7 @@ async def list_triggers(query: Annotated[ListTriggers, Query()], clients: Client
     return reply(await clients.triggers.ListTriggers(request))
 
 
-@router.get("/{trigger_id}", **returns(trigger_pb2.Trigger))
+@router.get("/{trigger_id:id}", **returns(trigger_pb2.Trigger))
 async def get_trigger(trigger_id: str, clients: ClientsPart) -> Response:
     request = trigger_service_pb2.GetTriggerRequest(trigger_id=trigger_id)
     return reply((await clients.triggers.GetTrigger(request)).trigger)

@@ -13,7 +13,7 @@ from gateway.wire import to_pb
 from shared.pb.flowloom.engine.v1 import version_service_pb2, workflow_pb2
 
 router = APIRouter(
-    prefix="/v1/workflows/{workflow_id}/versions", tags=["versions"], route_class=UserRoute
+    prefix="/v1/workflows/{workflow_id:id}/versions", tags=["versions"], route_class=UserRoute
 )
 
 Number = Annotated[int, Path(ge=1, le=2**31 - 1, description="The version, counted from 1")]
@@ -31,13 +31,13 @@ async def list_versions(
     return reply(await clients.versions.ListVersions(request))
 
 
-@router.get("/{number}", **returns(workflow_pb2.Version))
+@router.get("/{number:id}", **returns(workflow_pb2.Version))
 async def get_version(workflow_id: str, number: Number, clients: ClientsPart) -> Response:
     request = version_service_pb2.GetVersionRequest(workflow_id=workflow_id, number=number)
     return reply((await clients.versions.GetVersion(request)).version)
 
 
-@router.get("/{number}:diff", **returns(version_service_pb2.DiffVersionsResponse))
+@router.get("/{number:id}:diff", **returns(version_service_pb2.DiffVersionsResponse))
 async def diff_versions(
     workflow_id: str,
     number: Number,
@@ -51,7 +51,7 @@ async def diff_versions(
     return reply(await clients.versions.DiffVersions(request))
 
 
-@router.post("/{number}:restore", **returns(workflow_pb2.Workflow))
+@router.post("/{number:id}:restore", **returns(workflow_pb2.Workflow))
 async def restore_version(workflow_id: str, number: Number, clients: ClientsPart) -> Response:
     """Make an old version the latest again, as a new version."""
     request = version_service_pb2.RestoreVersionRequest(workflow_id=workflow_id, number=number)

@@ -103,12 +103,12 @@ async def list_workflows(
     return reply(await clients.workflows.ListWorkflows(request))
 
 
-@router.get("/{workflow_id}", **returns(workflow_pb2.Workflow))
+@router.get("/{workflow_id:id}", **returns(workflow_pb2.Workflow))
 async def get_workflow(workflow_id: str, clients: ClientsPart) -> Response:
     return reply(await _get(clients, workflow_id))
 
 
-@router.patch("/{workflow_id}", **returns(workflow_pb2.Workflow))
+@router.patch("/{workflow_id:id}", **returns(workflow_pb2.Workflow))
 async def update_workflow(
     workflow_id: str,
     body: UpdateWorkflow,
@@ -134,7 +134,7 @@ async def update_workflow(
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-@router.delete("/{workflow_id}", **NO_CONTENT)
+@router.delete("/{workflow_id:id}", **NO_CONTENT)
 async def delete_workflow(
     workflow_id: str, clients: ClientsPart, if_match: IfMatch = ""
 ) -> Response:
@@ -157,7 +157,7 @@ async def simulate_workflow(body: SimulateWorkflow, clients: ClientsPart) -> Res
     return reply(await clients.simulation.SimulateWorkflow(request))
 
 
-@router.post("/{workflow_id}:validate", **returns(workflow_service_pb2.ValidateWorkflowResponse))
+@router.post("/{workflow_id:id}:validate", **returns(workflow_service_pb2.ValidateWorkflowResponse))
 async def validate_stored_workflow(workflow_id: str, clients: ClientsPart) -> Response:
     """Check the latest version."""
     workflow = await _get(clients, workflow_id)
@@ -165,7 +165,9 @@ async def validate_stored_workflow(workflow_id: str, clients: ClientsPart) -> Re
     return reply(await clients.workflows.ValidateWorkflow(request))
 
 
-@router.post("/{workflow_id}:simulate", **returns(simulation_service_pb2.SimulateWorkflowResponse))
+@router.post(
+    "/{workflow_id:id}:simulate", **returns(simulation_service_pb2.SimulateWorkflowResponse)
+)
 async def simulate_stored_workflow(
     workflow_id: str, clients: ClientsPart, body: SimulateStoredWorkflow | None = None
 ) -> Response:
@@ -176,7 +178,7 @@ async def simulate_stored_workflow(
     return reply(await clients.simulation.SimulateWorkflow(request))
 
 
-@router.post("/{workflow_id}:activate", **returns(workflow_pb2.Workflow))
+@router.post("/{workflow_id:id}:activate", **returns(workflow_pb2.Workflow))
 async def activate_workflow(
     workflow_id: str, clients: ClientsPart, body: ActivateWorkflow | None = None
 ) -> Response:
@@ -185,7 +187,7 @@ async def activate_workflow(
     return reply((await clients.workflows.ActivateWorkflow(request)).workflow)
 
 
-@router.post("/{workflow_id}:deactivate", **returns(workflow_pb2.Workflow))
+@router.post("/{workflow_id:id}:deactivate", **returns(workflow_pb2.Workflow))
 async def deactivate_workflow(workflow_id: str, clients: ClientsPart) -> Response:
     """Switch the triggers off, at once."""
     request = workflow_service_pb2.DeactivateWorkflowRequest(workflow_id=workflow_id)
