@@ -110,9 +110,9 @@ class Webhook(WebhookTrigger[WebhookParameters]):
             return Refused(401, verdict.message)
         try:
             body = read_body(request.headers.get("content-type", ""), request.body)
+            item = {"json": _request_as_json(parameters, request, body, verdict)}
         except UnreadableBody as error:
             return Refused(400, str(error))
-        item = {"json": _request_as_json(parameters, request, body, verdict)}
         return Accepted(item, verdict.delivery_id, parameters.response_mode)
 
     @classmethod
