@@ -123,7 +123,8 @@ def test_whatever_touches_the_world_says_how(node_type: type[NodeType[Any]]) -> 
 
 @each_example
 def test_an_example_is_valid(node_type: type[NodeType[Any]], example: JsonObject) -> None:
-    assert Draft202012Validator(describe(node_type).schema).is_valid(example)
+    validator: Any = Draft202012Validator(describe(node_type).schema)
+    assert validator.is_valid(example)
     parameters = node_type.Parameters.model_validate(example)
     assert list(node_type.check(parameters)) == []
     again = node_type.Parameters.model_validate(parameters.model_dump(by_alias=True))
