@@ -1,4 +1,197 @@
-"""Everything that knows Absurd: how a run becomes a task, and who works on which."""
+"""Everything that knows Absurd: how a run becomes a task, who works on it, and when it sleeps.
+
+Absurd is SQL, so what stands here is SQL to be put into our own transactions, each piece with a
+sentence; `contract` tests hold it to what we rely on. An engine (a *worker*, by a name that no
+other process ever has) claims tasks for a few seconds and extends all its claims in one statement.
+A claim that nobody extends lapses: whoever claims next takes the task over under a new claim, and
+the old one can write nothing any more. A worker that cannot extend in time stops by itself, before
+anybody else could begin.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+
+import orjson
+import structlog
+from sqlalchemy import text
+
+from shared.database import Database
+from shared.errors import Unavailable
+
+log = structlog.get_logger()
 
 SPAWN = """absurd.spawn_task('flowloom', 'run', jsonb_build_object('run_id', {run_id}),
   jsonb_build_object('idempotency_key', {run_id}))"""
+"""Queues a run's task. The run's id is the task's key, so that the task can be found by it."""
+
+CLAIM = """
+SELECT run_id AS claim, task_id AS task, attempt, params->>'run_id' AS run_id
+FROM absurd.claim_task('flowloom', %(worker)s, %(lease)s, %(quantity)s)
+"""
+"""Takes tasks that are due, and those whose worker has gone; the oldest first."""
+
+FENCE = """
+JOIN absurd.r_flowloom held ON held.run_id = {claim}
+  AND held.state = 'running' AND held.claimed_by = %(worker)s
+"""
+"""Keeps the rows whose claim is still ours; lock `held` with them, and it remains so."""
+
+COMPLETE = "absurd.complete_run('flowloom', {claim})"
+"""Ends a task that is claimed."""
+
+SLEEP = """absurd.await_event('flowloom', {task}, {claim}, {event}, {event}, {seconds})"""
+"""Puts a claimed task to sleep until the event, or until so many seconds have passed."""
+
+RELEASE = "absurd.schedule_run('flowloom', {claim}, absurd.current_time())"
+"""Gives a claim back, so that anybody may take the task at once."""
+
+CANCEL = """
+SELECT absurd.cancel_task('flowloom', task_id) FROM absurd.t_flowloom
+WHERE idempotency_key = %(run_id)s
+"""
+"""Ends a run's task, whoever works on it; his claim is void."""
+
+_EXTEND = text("""
+WITH held AS MATERIALIZED (
+  SELECT run_id FROM absurd.r_flowloom
+  WHERE run_id IN (SELECT CAST(value AS uuid) FROM json_array_elements_text(CAST(:claims AS json)))
+    AND state = 'running' AND claimed_by = :worker
+  ORDER BY run_id FOR UPDATE
+)
+UPDATE absurd.r_flowloom r
+SET claim_expires_at = absurd.current_time() + make_interval(secs => :lease)
+FROM held WHERE r.run_id = held.run_id
+RETURNING CAST(r.run_id AS text)
+""")
+_NEXT_DUE = text("""
+SELECT CAST(extract(epoch FROM least(
+  (SELECT min(available_at) FROM absurd.r_flowloom
+   WHERE state = 'pending' AND available_at > now()),
+  (SELECT min(available_at) FROM absurd.r_flowloom
+   WHERE state = 'sleeping' AND available_at > now())
+) - now()) AS float)
+""")
+_CLEAN_UP = text(
+    "SELECT absurd.cleanup_tasks('flowloom', :seconds, :batch),"
+    " absurd.cleanup_events('flowloom', :seconds, :batch)"
+)
+
+_KEPT_SECONDS = 60
+_BATCH = 10_000
+_CLEAN_UP_EVERY = timedelta(seconds=30)
+_STATEMENT_SECONDS = 1.0
+
+
+class Claims:
+    """The claims this process holds, and the loop that keeps them.
+
+    Args:
+        database: Acts as flowloom_worker.
+        worker: This process's name.
+        lease: Seconds after which a claim lapses unless it is extended.
+    """
+
+    def __init__(self, database: Database, worker: str, lease: int) -> None:
+        self.worker = worker
+        self.lease = lease
+        self._database = database
+        self._held: dict[str, Callable[[], None]] = {}
+        self._extended_at = time.monotonic()
+
+    def hold(self, claim: str, lost: Callable[[], None]) -> None:
+        """Keep a claim from now on; `lost` is called if that fails."""
+        if not self._held:
+            self._extended_at = time.monotonic()
+        self._held[claim] = lost
+
+    def let_go(self, claim: str) -> None:
+        """Stop keeping a claim."""
+        self._held.pop(claim, None)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def are_fresh(self) -> bool:
+        """Whether nobody else can have taken over yet, by this machine's own clock."""
+        return time.monotonic() - self._extended_at < self.lease
+
+    async def keep(self) -> None:
+        """Extend the claims until cancelled; those that cannot be extended are lost."""
+        while True:
+            await asyncio.sleep(self.lease / 3)
+            if self._held:
+                await self._extend()
+
+    async def _extend(self) -> None:
+        claims, begun = list(self._held), time.monotonic()
+        try:
+            async with asyncio.timeout(_STATEMENT_SECONDS):
+                ours = await self._extended(claims)
+        except (Unavailable, TimeoutError):
+            # All of them may lapse before the next try could succeed: stop while they are ours.
+            if time.monotonic() - self._extended_at > self.lease - _STATEMENT_SECONDS:
+                log.error("claims_lost", count=len(claims), reason="they could not be extended")
+                self._lose(claims)
+            return
+        self._extended_at = begun
+        if lost := [claim for claim in claims if claim not in ours]:
+            self._lose(lost)
+
+    async def _extended(self, claims: Iterable[str]) -> set[str]:
+        values = {
+            "claims": orjson.dumps(list(claims)).decode(),
+            "worker": self.worker,
+            "lease": self.lease,
+        }
+        async with self._database.transaction() as connection:
+            return set((await connection.execute(_EXTEND, values)).scalars())
+
+    def _lose(self, claims: Iterable[str]) -> None:
+        for claim in claims:
+            if lost := self._held.pop(claim, None):
+                lost()
+
+
+class Bell:
+    """Says when it is worth looking for tasks: upon a hint, when one is due, and now and then.
+
+    Args:
+        database: Acts as flowloom_worker.
+        ring: Called when it is worth looking.
+        poll: Seconds between two looks when nothing hints at anything.
+    """
+
+    def __init__(self, database: Database, ring: Callable[[], None], poll: float) -> None:
+        self._database = database
+        self._ring = ring
+        self._poll = poll
+
+    async def run(self) -> None:
+        """Ring until cancelled."""
+        while True:
+            await asyncio.sleep(await self._seconds())
+            self._ring()
+
+    async def _seconds(self) -> float:
+        try:
+            async with self._database.transaction() as connection:
+                due = (await connection.execute(_NEXT_DUE)).scalar()
+        except Unavailable:
+            return self._poll
+        return self._poll if due is None else min(due + 0.001, self._poll)
+
+
+async def clean_up(database: Database) -> None:
+    """Delete tasks and events that have served, until cancelled. Runs and histories stay."""
+    while True:
+        await asyncio.sleep(_CLEAN_UP_EVERY.total_seconds())
+        with contextlib.suppress(Unavailable):
+            deleted = _BATCH
+            while deleted >= _BATCH:
+                async with database.transaction() as connection:
+                    values = {"seconds": _KEPT_SECONDS, "batch": _BATCH}
+                    row = (await connection.execute(_CLEAN_UP, values)).one()
+                deleted = max(row[0], row[1])

@@ -1,7 +1,8 @@
-"""Runs in PostgreSQL: how every run begins, how a waiting one is woken, and reading them.
+"""What is done to runs from outside: how every run begins, is woken, and is cancelled.
 
-There is one way for a run to begin: `insert_runs`, in whatever transaction has the reason for it,
-stores the row, the first event and the Absurd task. And one way to be woken: `wake`.
+There is one way for each, in whatever transaction has the reason for it. `insert_runs` stores the
+row, the first event and the Absurd task; `wake` leaves an answer and wakes who waits for it;
+`cancel` ends a run, whoever works on it.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ import orjson
 import psycopg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine_service.dispatch import SPAWN
+from engine_service.dispatch import CANCEL, SPAWN
 from engine_service.store.hints import NOTIFY, Hint, HintKind
 from shared.workflow import JsonObject
 
@@ -224,4 +225,47 @@ async def wake(
         await driver.execute(_EMIT, {"event": wake_event})
     hint = Hint(HintKind.SIGNAL, run_ids=[run_id]).payloads()[0]
     await driver.execute(NOTIFY, {"hint": hint})
+    return True
+
+
+_LOCK_OPEN = """
+SELECT last_sequence FROM engine.runs
+WHERE id = %(run_id)s AND tenant_id = %(tenant_id)s AND ended_at IS NULL FOR NO KEY UPDATE
+"""
+_CANCEL = """
+UPDATE engine.runs SET status = 'cancelled', ended_at = %(at)s, last_sequence = %(sequence)s,
+  wake_event = NULL
+WHERE id = %(run_id)s
+"""
+_TELL = """
+INSERT INTO engine.run_events (run_id, sequence, tenant_id, events)
+VALUES (%(run_id)s, %(sequence)s, %(tenant_id)s, %(events)s::json)
+"""
+_CLOSE_WAITS = """
+WITH closed AS (DELETE FROM engine.waits WHERE run_id = %(run_id)s)
+UPDATE engine.approvals SET status = 'cancelled', answered_at = %(at)s
+WHERE run_id = %(run_id)s AND status = 'pending'
+"""
+
+
+async def cancel(
+    connection: AsyncConnection, tenant_id: str, run_id: str, reason: str, at: datetime
+) -> bool:
+    """End a run of a tenant; whoever works on it stops, and can write nothing any more.
+
+    Returns:
+        False when there is no such run that has not ended.
+    """
+    driver = await driver_of(connection)
+    key = {"run_id": run_id, "tenant_id": tenant_id, "at": at}
+    found = await (await driver.execute(_LOCK_OPEN, key)).fetchone()
+    if found is None:
+        return False
+    event = {"type": "run.cancelled", "at": at, "data": {"reason": reason}}
+    values = {**key, "sequence": found[0] + 1, "events": orjson.dumps([event]).decode()}
+    for statement in (_CANCEL, _TELL, _CLOSE_WAITS, CANCEL):
+        await driver.execute(statement, values)
+    for kind in (HintKind.CANCEL, HintKind.NEWS):
+        hint = Hint(kind, run_ids=[run_id]).payloads()[0]
+        await driver.execute(NOTIFY, {"hint": hint})
     return True

@@ -1,0 +1,49 @@
+"""What the engine is told by its environment: `ENGINE_…`, beside what all services share."""
+
+from pydantic import Field, SecretStr
+
+from shared.settings import CommonSettings
+
+
+class EngineSettings(CommonSettings):
+    """The engine's settings."""
+
+    engine_host: str = Field(default="0.0.0.0", description="Address the gRPC server listens on")
+    engine_port: int = Field(default=50052, ge=0, le=65_535, description="Port of the gRPC server")
+    engine_database_connections: int = Field(
+        default=8, ge=3, le=100, description="Connections to PostgreSQL for each of the two roles"
+    )
+    engine_runs: int = Field(
+        default=200, ge=1, le=10_000, description="Runs this process works on at once"
+    )
+    engine_effects: int = Field(
+        default=100, ge=1, le=10_000, description="Actions of nodes under way at once"
+    )
+    engine_effects_per_run: int = Field(
+        default=16, ge=1, le=1_000, description="Actions of nodes under way at once in one run"
+    )
+    engine_lease_seconds: int = Field(
+        default=3,
+        ge=2,
+        le=60,
+        description="How long a run stays with an engine that has gone silent; others take it over "
+        "within this time and the poll's",
+    )
+    engine_poll_seconds: float = Field(
+        default=1.0,
+        gt=0,
+        le=60,
+        description="How often the queue is looked at when nothing hints at anything",
+    )
+    engine_node_seconds: float = Field(
+        default=600.0, gt=0, description="The longest try of a node whose settings name no timeout"
+    )
+    engine_output_bytes: int = Field(
+        default=10 * 1024 * 1024, ge=1024, description="The largest output of a node, as JSON"
+    )
+    engine_allowed_hosts: str = Field(
+        default="",
+        description="Inner addresses that outgoing requests may reach nevertheless, separated by "
+        "commas: host:port, host, or a network such as 10.1.0.0/16",
+    )
+    openai_api_key: SecretStr | None = Field(default=None, description="Key for OpenAI's models")

@@ -1,0 +1,313 @@
+"""The journal in PostgreSQL: what one transaction of a group commit writes, and what is read back.
+
+Every function takes the psycopg connection of a transaction that is under way, and rows as JSON, a
+batch at a time: PostgreSQL spends microseconds a row where a statement each would cost a hundred.
+Functions that only send may be pipelined; each says what its cursor will hold.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, LiteralString
+
+import orjson
+import psycopg
+
+from engine_service import dispatch
+from engine_service.encoding import decode
+from engine_service.events import (
+    AnyFact,
+    Key,
+    NodeAnswered,
+    NodeFailed,
+    NodeFinished,
+    NodeStarted,
+    NodeWaited,
+    parse_iteration,
+)
+from engine_service.store.hints import NOTIFY, Hint
+from shared.workflow import JsonObject
+
+Driver = psycopg.AsyncConnection[tuple[Any, ...]]
+Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
+Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedRun:
+    """A run whose task this process has claimed, as it stands.
+
+    Attributes:
+        claim: The claim's id, which fences what is written.
+        task: The task's id.
+        attempt: How many workers have had the task since it last slept, this one included.
+        input: JSON text.
+    """
+
+    claim: str
+    task: str
+    attempt: int
+    id: str
+    tenant_id: str
+    workflow_id: str
+    version: int
+    mode: str
+    trigger: str
+    trigger_node_id: str
+    input: str
+    status: str
+    last_sequence: int
+    retry_of: str | None
+    created_at: datetime
+    started_at: datetime | None
+
+
+_FENCE = f"""
+SELECT r.id FROM json_to_recordset(%(claims)s::json) AS c(run_id text, claim uuid)
+JOIN engine.runs r ON r.id = c.run_id AND r.ended_at IS NULL
+{dispatch.FENCE.format(claim="c.claim")}
+ORDER BY c.claim FOR NO KEY UPDATE OF r FOR UPDATE OF held
+"""
+
+_RECORD = """
+INSERT INTO engine.journal
+  (run_id, node_id, iteration, attempt, kind, tenant_id, started_at, at, outputs, detail)
+SELECT run_id, node_id, iteration, attempt, kind, tenant_id, started_at, at,
+  outputs::json, detail::json
+FROM json_to_recordset(%(rows)s::json) AS x(run_id text, node_id text, iteration text,
+  attempt integer, kind text, tenant_id text, started_at timestamptz, at timestamptz,
+  outputs text, detail text)
+"""
+
+_TELL = """
+INSERT INTO engine.run_events (run_id, sequence, tenant_id, events)
+SELECT run_id, sequence, tenant_id, events::json
+FROM json_to_recordset(%(rows)s::json) AS x(run_id text, sequence bigint, tenant_id text,
+  events text)
+"""
+
+_MOVE = """
+UPDATE engine.runs r SET
+  status = coalesce(x.status, r.status),
+  last_sequence = coalesce(x.last_sequence, r.last_sequence),
+  started_at = coalesce(r.started_at, x.started_at),
+  output = x.output::json,
+  response = coalesce(x.response::json, r.response),
+  error = x.error::json,
+  wake_event = x.wake_event,
+  ended_at = x.ended_at
+FROM json_to_recordset(%(rows)s::json) AS x(run_id text, status text, last_sequence bigint,
+  started_at timestamptz, output text, response text, error text, wake_event text,
+  ended_at timestamptz)
+WHERE r.id = x.run_id
+"""
+
+_COMPLETE = f"""
+SELECT {dispatch.COMPLETE.format(claim="x.value::uuid")}
+FROM json_array_elements_text(%(claims)s::json) x
+"""
+_RELEASE = f"""
+SELECT {dispatch.RELEASE.format(claim="x.value::uuid")}
+FROM json_array_elements_text(%(claims)s::json) x
+"""
+
+_WAIT = """
+INSERT INTO engine.waits (run_id, node_id, iteration, attempt, tenant_id)
+SELECT run_id, node_id, iteration, attempt, tenant_id
+FROM json_to_recordset(%(rows)s::json) AS x(run_id text, node_id text, iteration text,
+  attempt integer, tenant_id text)
+"""
+
+_ASK = """
+INSERT INTO engine.approvals (id, tenant_id, run_id, workflow_id, node_id, iteration, title,
+  message, approvers, form_schema, created_at, expires_at)
+SELECT id, tenant_id, run_id, workflow_id, node_id, iteration, title, message,
+  ARRAY(SELECT json_array_elements_text(approvers)), form_schema::json, created_at, expires_at
+FROM json_to_recordset(%(rows)s::json) AS x(id text, tenant_id text, run_id text,
+  workflow_id text, node_id text, iteration text, title text, message text, approvers json,
+  form_schema text, created_at timestamptz, expires_at timestamptz)
+"""
+
+# Waits that were answered meanwhile have no row any more: the run must look again, not sleep.
+_SLEEP = f"""
+WITH due AS MATERIALIZED (
+  SELECT x.* FROM json_to_recordset(%(rows)s::json) AS x(run_id text, task uuid, claim uuid,
+    event text, seconds integer, waits integer)
+  WHERE (SELECT count(*) FROM engine.waits w WHERE w.run_id = x.run_id) = x.waits
+)
+SELECT due.run_id FROM due CROSS JOIN LATERAL {
+    dispatch.SLEEP.format(
+        task="due.task", claim="due.claim", event="due.event", seconds="due.seconds"
+    )
+} AS asleep
+WHERE asleep.should_suspend
+"""
+
+_CLOSE_WAITS = """
+WITH closed AS (
+  DELETE FROM engine.waits WHERE run_id IN (
+    SELECT value FROM json_array_elements_text(%(runs)s::json))
+)
+UPDATE engine.approvals SET status = 'cancelled', answered_at = clock_timestamp()
+WHERE status = 'pending' AND run_id IN (
+  SELECT value FROM json_array_elements_text(%(runs)s::json))
+"""
+
+_CLAIM = f"""
+WITH claimed AS MATERIALIZED ({dispatch.CLAIM})
+SELECT c.claim::text, c.task::text, c.attempt, c.run_id, r.tenant_id, r.workflow_id, r.version,
+  r.mode, r.trigger, r.trigger_node_id, r.input::text, r.status, r.last_sequence, r.retry_of,
+  r.created_at, r.started_at
+FROM claimed c LEFT JOIN engine.runs r ON r.id = c.run_id AND r.ended_at IS NULL
+"""
+
+_READ_JOURNAL = """
+SELECT node_id, iteration, attempt, kind, at, outputs::text, detail FROM engine.journal
+WHERE run_id = %(run_id)s
+"""
+_READ_SIGNALS = """
+SELECT node_id, iteration, attempt, created_at, answer FROM engine.signals
+WHERE run_id = %(run_id)s
+"""
+
+_EXPIRE = """
+WITH ours AS (
+  SELECT r.id FROM engine.runs r WHERE r.id = %(run_id)s AND r.ended_at IS NULL
+  FOR NO KEY UPDATE OF r
+), closed AS (
+  DELETE FROM engine.waits w USING ours
+  WHERE w.run_id = ours.id AND w.node_id = %(node_id)s AND w.iteration = %(iteration)s
+  RETURNING w.run_id
+), expired AS (
+  UPDATE engine.approvals a SET status = 'expired', answered_at = clock_timestamp()
+  FROM closed WHERE a.run_id = closed.run_id AND a.node_id = %(node_id)s
+    AND a.iteration = %(iteration)s AND a.status = 'pending'
+)
+SELECT count(*) FROM closed
+"""
+
+
+async def send_fence(driver: Driver, worker: str, claims: Rows) -> Cursor:
+    """Lock runs and claims; the cursor holds the ids of the runs that are still ours."""
+    return await driver.execute(_FENCE, {"claims": _json(claims), "worker": worker})
+
+
+async def send_rows(driver: Driver, batch: "Writing") -> None:
+    """Write what a batch has to say of runs that are locked and ours."""
+    statements: Sequence[tuple[LiteralString, Rows]] = (
+        (_RECORD, batch.facts),
+        (_TELL, batch.events),
+        (_MOVE, batch.moves),
+        (_WAIT, batch.waits),
+        (_ASK, batch.approvals),
+    )
+    for statement, rows in statements:
+        if rows:
+            await driver.execute(statement, {"rows": _json(rows)})
+    if batch.close_waits:
+        await driver.execute(_CLOSE_WAITS, {"runs": _json(batch.close_waits)})
+    if batch.complete:
+        await driver.execute(_COMPLETE, {"claims": _json(batch.complete)})
+    if batch.release:
+        await driver.execute(_RELEASE, {"claims": _json(batch.release)})
+
+
+async def send_sleeps(driver: Driver, rows: Rows) -> Cursor:
+    """Park runs; the cursor holds the ids of those that sleep now."""
+    return await driver.execute(_SLEEP, {"rows": _json(rows)})
+
+
+async def send_claim(driver: Driver, worker: str, lease: int, quantity: int) -> Cursor:
+    """Claim tasks; `read_claims` understands the cursor."""
+    values = {"worker": worker, "lease": lease, "quantity": quantity}
+    return await driver.execute(_CLAIM, values)
+
+
+async def read_claims(sent: Cursor) -> tuple[list[ClaimedRun], list[str]]:
+    """The runs that were claimed, and claims of tasks that belong to no living run."""
+    rows = await sent.fetchall()
+    return [ClaimedRun(*row) for row in rows if row[4]], [row[0] for row in rows if not row[4]]
+
+
+async def complete(driver: Driver, claims: Sequence[str]) -> None:
+    """End tasks that belong to no run."""
+    await driver.execute(_COMPLETE, {"claims": _json(claims)})
+
+
+async def send_hint(driver: Driver, hint: Hint) -> None:
+    """Tell the other engines something, when the transaction commits."""
+    for payload in hint.payloads():
+        await driver.execute(NOTIFY, {"hint": payload})
+
+
+@dataclass(slots=True)
+class Writing:
+    """The rows that one transaction writes, by statement."""
+
+    facts: list[JsonObject]
+    events: list[JsonObject]
+    moves: list[JsonObject]
+    waits: list[JsonObject]
+    approvals: list[JsonObject]
+    close_waits: list[str]
+    complete: list[str]
+    release: list[str]
+
+
+# --- reading
+
+
+async def read_facts(driver: Driver, run_id: str) -> dict[Key, list[AnyFact]]:
+    """All that is known of a run's nodes: the journal and the answers that came."""
+    facts: dict[Key, list[AnyFact]] = {}
+    journal = await driver.execute(_READ_JOURNAL, {"run_id": run_id})
+    for row in await journal.fetchall():
+        fact = _fact(row)
+        facts.setdefault(fact.key, []).append(fact)
+    for answer in await read_answers(driver, run_id):
+        facts.setdefault(answer.key, []).append(answer)
+    return facts
+
+
+async def read_answers(driver: Driver, run_id: str) -> list[NodeAnswered]:
+    """The answers that came from outside."""
+    signals = await driver.execute(_READ_SIGNALS, {"run_id": run_id})
+    return [
+        NodeAnswered(node_id, parse_iteration(iteration), attempt, at, answer)
+        for node_id, iteration, attempt, at, answer in await signals.fetchall()
+    ]
+
+
+async def expire(driver: Driver, run_id: str, node_id: str, iteration: str) -> None:
+    """Close a wait whose time is over; an answer that came first remains in the signals."""
+    key = {"run_id": run_id, "node_id": node_id, "iteration": iteration}
+    await driver.execute(_EXPIRE, key)
+
+
+def _fact(row: tuple[Any, ...]) -> AnyFact:
+    node_id, iteration, attempt, kind, at, outputs, detail = row
+    key = node_id, parse_iteration(iteration), attempt, at
+    said: JsonObject = detail or {}
+    match kind:
+        case "started":
+            return NodeStarted(*key)
+        case "finished":
+            failures = tuple(said.get("failures", ()))
+            return NodeFinished(*key, decode(outputs or "{}"), failures, said.get("response"))
+        case "failed":
+            return NodeFailed(*key, said["code"], said["message"], _moment(said.get("retry_at")))
+        case _:
+            return NodeWaited(
+                *key,
+                _moment(said.get("until")),
+                answerable=said.get("answerable", False),
+                outcome_unknown=said.get("outcome_unknown", False),
+            )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _json(rows: Iterable[Any]) -> str:
+    return orjson.dumps(rows).decode()

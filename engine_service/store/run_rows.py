@@ -1,0 +1,146 @@
+"""Reading runs in PostgreSQL: rows, lists, histories, and what each node did."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from engine_service.store.pages import Page
+from shared.errors import NotFound
+from shared.ids import is_id
+from shared.workflow import JsonObject
+
+
+class RunNotFound(NotFound):
+    """There is no such run, or it belongs to another tenant."""
+
+    reason = "RUN_NOT_FOUND"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A run as it stands; `input`, `output` and `response` are JSON text."""
+
+    id: str
+    tenant_id: str
+    workflow_id: str
+    version: int
+    status: str
+    mode: str
+    trigger: str
+    trigger_node_id: str
+    input: str
+    output: str | None
+    response: str | None
+    error: JsonObject | None
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    last_sequence: int
+    retry_of: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """One event of a run's history."""
+
+    run_id: str
+    sequence: int
+    type: str
+    at: datetime
+    data: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    """One row of a run's journal; `outputs` is JSON text."""
+
+    node_id: str
+    iteration: str
+    attempt: int
+    kind: str
+    started_at: datetime
+    at: datetime
+    outputs: str | None
+    detail: JsonObject | None
+
+
+_COLUMNS = """id, tenant_id, workflow_id, version, status, mode, trigger, trigger_node_id,
+  CAST(input AS text), CAST(output AS text), CAST(response AS text), error, created_at, started_at,
+  ended_at, last_sequence, retry_of"""
+_GET = sa.text(f"SELECT {_COLUMNS} FROM engine.runs WHERE id = :run_id")
+_LIST = sa.text(f"""
+SELECT {_COLUMNS} FROM engine.runs
+WHERE (:after = '' OR id < :after)
+  AND (:workflow_id = '' OR workflow_id = :workflow_id)
+  AND (:status = '' OR status = :status)
+ORDER BY id DESC LIMIT :size
+""")
+_EVENTS = sa.text("""
+SELECT sequence, events FROM engine.run_events
+WHERE run_id = :run_id AND sequence > :after
+ORDER BY sequence LIMIT :at_most
+""")
+_JOURNAL = sa.text("""
+SELECT node_id, iteration, attempt, kind, started_at, at, CAST(outputs AS text), detail
+FROM engine.journal WHERE run_id = :run_id ORDER BY started_at, at
+""")
+
+
+async def get_run(connection: AsyncConnection, run_id: str) -> StoredRun:
+    """One run.
+
+    Raises:
+        RunNotFound: There is none, or it is another tenant's.
+    """
+    if is_id("run", run_id):
+        row = (await connection.execute(_GET, {"run_id": run_id})).one_or_none()
+        if row is not None:
+            return StoredRun(*row)
+    raise RunNotFound("There is no such run.")
+
+
+async def list_runs(
+    connection: AsyncConnection, page: Page, workflow_id: str = "", status: str = ""
+) -> Sequence[StoredRun]:
+    """Runs, newest first: one more than the page holds, when there are more."""
+    values = {
+        "after": page.after or "",
+        "workflow_id": workflow_id,
+        "status": status,
+        "size": page.size + 1,
+    }
+    return [StoredRun(*row) for row in await connection.execute(_LIST, values)]
+
+
+async def read_events(
+    connection: AsyncConnection, run_id: str, after: int, at_most: int = 200
+) -> list[StoredEvent]:
+    """The events behind a sequence, of at most so many rows; a row may hold many."""
+    values = {"run_id": run_id, "after": after, "at_most": at_most}
+    events: list[StoredEvent] = []
+    for last, packed in await connection.execute(_EVENTS, values):
+        first = last - len(packed) + 1
+        events.extend(unpack(run_id, first, packed))
+    return [event for event in events if event.sequence > after]
+
+
+def unpack(run_id: str, first: int, packed: Sequence[JsonObject]) -> list[StoredEvent]:
+    """The events of one row."""
+    return [
+        StoredEvent(run_id, first + place, one["type"], _moment(one["at"]), one["data"])
+        for place, one in enumerate(packed)
+    ]
+
+
+async def read_journal(connection: AsyncConnection, run_id: str) -> list[JournalRow]:
+    """What each node of a run did, in the order in which it began."""
+    rows = await connection.execute(_JOURNAL, {"run_id": run_id})
+    return [JournalRow(*row) for row in rows]
+
+
+def _moment(value: Any) -> datetime:
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
