@@ -18,6 +18,7 @@ from cli.embedded.ports import LOOPBACK, remembered_port
 from cli.embedded.processes import end, find_alive
 
 _START_SECONDS = 20
+_ANSWER_SECONDS = 2
 _STOP_SECONDS = 5
 _HURRIED_STOP_SECONDS = 1
 
@@ -63,12 +64,18 @@ class EmbeddedValkey:
         return process.pid if process else None
 
     def _process(self) -> psutil.Process | None:
+        pid = self._recorded_pid()
+        process = find_alive(pid) if pid else None
         try:
-            process = find_alive(int(self._pid_file.read_text()))
-            ours = process is not None and Path(process.cwd()) == self._home.resolve()
-        except (FileNotFoundError, ValueError, psutil.Error):
+            return process if process and Path(process.cwd()) == self._home.resolve() else None
+        except psutil.Error:
             return None
-        return process if ours else None
+
+    def _recorded_pid(self) -> int | None:
+        try:
+            return int(self._pid_file.read_text())
+        except (FileNotFoundError, ValueError):  # not there, or there and not yet written
+            return None
 
     def url(self, database: int = 0) -> str:
         """Return the address of one of its numbered databases.
@@ -155,15 +162,16 @@ class EmbeddedValkey:
     async def _is_ready(self) -> bool:
         """Tell whether it has loaded its data, and is not another server on the same port."""
         try:
-            if await self.ask("PING") != "+PONG":
-                return False
-            return f"process_id:{self.pid()}\r\n" in await self.ask("INFO server")
-        except ConnectionError:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                if await self.ask("PING") != "+PONG":
+                    return False
+                return f"process_id:{self.pid()}\r\n" in await self.ask("INFO server")
+        except (OSError, EOFError):
             return False
 
     def _gave_up(self) -> bool:
         """Tell whether it wrote its process id and is gone again."""
-        return self._pid_file.exists() and self.pid() is None
+        return self._recorded_pid() is not None and self.pid() is None
 
 
 def installed_program() -> Path:

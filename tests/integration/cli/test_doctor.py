@@ -10,18 +10,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cli.checks.finding import Finding, Patient, Severity
-from cli.doctor import examine
+from cli.checks.finding import Check, Finding, Patient, Severity
+from cli.checks.machine import check_ports, check_state
+from cli.checks.mesh import check_mesh
+from cli.checks.providers import check_providers
+from cli.checks.servers import check_database, check_redis
 from cli.embedded.ports import free_port
 from cli.embedded.state import StateDirectory
 
 Findings = Mapping[str, Finding]
 
 
-async def look(state: Path, *, port: int | None = None, **environment: str) -> Findings:
-    """Examine in this process; findings by their subject."""
+async def look(
+    state: Path, *checks: Check, port: int | None = None, **environment: str
+) -> Findings:
+    """Make some checks in this process; findings by their subject."""
     patient = Patient(StateDirectory(state), environment, {"gateway": port or free_port()})
-    return {finding.subject: finding for finding in await examine(patient)}
+    found = [finding for check in checks for finding in await check(patient)]
+    return {finding.subject: finding for finding in found}
 
 
 def severities(findings: Findings, *subjects: str) -> set[Severity]:
@@ -72,6 +78,7 @@ async def test_each_ailment_is_named_with_its_remedy(tmp_path: Path) -> None:
         port = holder.getsockname()[1]
         findings = await look(
             tmp_path,
+            *(check_ports, check_state, check_database, check_redis, check_providers),
             port=port,
             DATABASE_URL=f"postgresql://somebody:pass-word@127.0.0.1:{gone}/nothing",
             REDIS_URL=f"redis://:pass-word@127.0.0.1:{gone}/0",
@@ -95,6 +102,7 @@ async def test_wrong_passwords_are_refused_by_the_servers(
 ) -> None:
     findings = await look(
         tmp_path,
+        *(check_database, check_redis),
         DATABASE_URL=postgres_url.replace(":tests@", ":wrong@"),
         REDIS_URL=redis_url.replace(":tests@", ":wrong@"),
     )
@@ -113,7 +121,7 @@ async def test_running_killed_and_ended_mesh_are_told_apart(
         env={**os.environ, **given, "TINY_JOURNAL": str(open_directory / "journal")},
     )
     await until_ready(state)
-    running = await look(state)
+    running = await look(state, check_mesh, check_state)
     assert severities(running, "gateway", "agent", "engine") == {Severity.FINE}
     assert f"process {process.pid}" in running["lock"].detail
 
@@ -121,13 +129,13 @@ async def test_running_killed_and_ended_mesh_are_told_apart(
     assert mesh
     agent = next(each for each in mesh.processes if each.name == "agent")
     os.kill(agent.pid, signal.SIGSTOP)
-    stuck = await look(state)
+    stuck = await look(state, check_mesh, check_state)
     assert stuck["agent"].severity is Severity.WRONG
     assert mesh.logs in stuck["agent"].mend
 
     process.kill()
     await process.wait()
-    killed = await look(state)
+    killed = await look(state, check_mesh, check_state)
     assert severities(killed, "lock", "mesh") == {Severity.NOTE}
     assert f"agent ({agent.pid})" in killed["lock"].detail
     for each in mesh.processes:

@@ -17,18 +17,14 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
 from cli.embedded.ports import free_port
+from cli.health_probe import read
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    code: int
-    said: str
-
-
-async def probe(*arguments: str) -> Outcome:
+async def run(*arguments: str) -> tuple[int, str]:
+    """Run the program; its exit code and what it said."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cli.health_probe", *arguments),
         stdout=asyncio.subprocess.PIPE,
@@ -36,7 +32,14 @@ async def probe(*arguments: str) -> Outcome:
     )
     said = (await process.communicate())[0].decode()
     assert process.returncode is not None
-    return Outcome(process.returncode, said)
+    return process.returncode, said
+
+
+async def ask(*arguments: str) -> tuple[int, str]:
+    """Do in this process what the program does with these arguments."""
+    probe, _ = read(arguments)
+    verdict, sentence = await probe.ask()
+    return int(verdict), sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +93,20 @@ async def servers(certificate: Certificate) -> AsyncIterator[tuple[int, int]]:
     await server.stop(grace=None)
 
 
-async def test_exit_codes_are_the_original_s(servers: tuple[int, int]) -> None:
-    plain, _ = servers
-    address = f"-addr=127.0.0.1:{plain}"
-    assert await probe(address) == Outcome(0, "status: SERVING\n")
-    assert (await probe(address, "-service=tired")).code == 4
-    unknown = await probe(address, "-service=unknown")
-    assert unknown.code == 3
-    assert "NOT_FOUND" in unknown.said
-    nobody = await probe(f"-addr=127.0.0.1:{free_port()}", "-connect-timeout=300ms")
-    assert nobody.code == 2
-    assert (await probe("-addr")).code == 1
+async def test_programs_learn_from_the_exit_code(servers: tuple[int, int]) -> None:
+    address = f"-addr=127.0.0.1:{servers[0]}"
+    assert await run(address) == (0, "status: SERVING\n")
+    assert await run(address, "-service=tired") == (4, "status: NOT_SERVING\n")
+
+
+async def test_verdicts_are_the_original_s(servers: tuple[int, int]) -> None:
+    address = f"-addr=127.0.0.1:{servers[0]}"
+    assert await ask(address) == (0, "status: SERVING")
+    assert await ask(address, "-service=tired") == (4, "status: NOT_SERVING")
+    code, said = await ask(address, "-service=unknown")
+    assert (code, "NOT_FOUND" in said) == (3, True)
+    code, said = await ask(f"-addr=127.0.0.1:{free_port()}", "-connect-timeout=300ms")
+    assert (code, "cannot connect" in said) == (2, True)
 
 
 async def test_server_that_is_no_grpc_server_cannot_be_connected_to() -> None:
@@ -109,16 +115,16 @@ async def test_server_that_is_no_grpc_server_cannot_be_connected_to() -> None:
 
     async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        assert (await probe(f"-addr=127.0.0.1:{port}", "-connect-timeout=300ms")).code == 2
+        code, _ = await ask(f"-addr=127.0.0.1:{port}", "-connect-timeout=300ms")
+        assert code == 2
 
 
 async def test_tls_is_verified(servers: tuple[int, int], certificate: Certificate) -> None:
-    _, secure = servers
-    address = f"-addr=127.0.0.1:{secure}"
+    tls = (f"-addr=127.0.0.1:{servers[1]}", "-tls")
     trusted = f"-tls-ca-cert={certificate.certificate}"
-    patient = "-connect-timeout=5s"
-    assert (await probe(address, "-tls", trusted, "-tls-server-name=mesh.test", patient)).code == 0
-    hasty = "-connect-timeout=500ms"
-    assert (await probe(address, "-tls", trusted, hasty)).code == 2
-    assert (await probe(address, "-tls", "-tls-server-name=mesh.test", hasty)).code == 2
-    assert (await probe(address, hasty)).code == 2
+    named = "-tls-server-name=mesh.test"
+    code, _ = await ask(*tls, trusted, named, "-connect-timeout=5s")
+    assert code == 0
+    for untrusted in ((*tls, trusted), (*tls, named), tls[:1]):
+        code, _ = await ask(*untrusted, "-connect-timeout=500ms")
+        assert code == 2
