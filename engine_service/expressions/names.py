@@ -11,7 +11,7 @@ def _words(text: str) -> frozenset[str]:
 SCOPE_NAMES = _words(
     """$ $json $data $binary $item $itemIndex $runIndex $items $input $node $now $today $run
     $execution $workflow $vars $env DateTime Duration Interval $average $if $ifEmpty $jmesPath
-    $jmespath $max $min $not numberList zip"""
+    $jmespath $max $min $not average max min not numberList zip"""
 )
 """What `js/scope.js` offers to expressions."""
 

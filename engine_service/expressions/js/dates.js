@@ -130,7 +130,7 @@ const toMillis = (moment) => moment.valueOf();
 kit.methods.date = {
   beginningOf: (moment, unit = "week") => likeInput(moment, toLuxon(moment).startOf(plural(unit).slice(0, -1))),
   diffTo,
-  diffToNow: (moment, unit) => diffTo(moment, kit.dateTimeFromMillis(clock()), unit),
+  diffToNow: (moment, unit) => diffTo(kit.dateTimeFromMillis(clock()), moment, unit),
   endOfMonth: (moment) => likeInput(moment, toLuxon(moment).endOf("month")),
   extract,
   format: (moment, format) => toLuxon(moment).toFormat(format ?? "yyyy-MM-dd"),

@@ -17,16 +17,28 @@ function jmespath(data, query) {
 }
 
 const numbersOf = (values) => values.flat(Infinity).map(Number);
+const max = (...values) => Math.max(...numbersOf(values));
+const min = (...values) => Math.min(...numbersOf(values));
+const not = (value) => !value;
+
+function average(...values) {
+  const numbers = numbersOf(values);
+  return numbers.reduce((total, number) => total + number, 0) / numbers.length;
+}
 
 kit.functions = {
-  $average: (...values) => numbersOf(values).reduce((total, number) => total + number, 0) / values.flat(Infinity).length,
+  $average: average,
   $if: (condition, whenTrue, whenFalse) => condition ? whenTrue : whenFalse,
   $ifEmpty: (value, whenEmpty) => isEmptyValue(value) ? whenEmpty : value,
   $jmesPath: jmespath,
   $jmespath: jmespath,
-  $max: (...values) => Math.max(...numbersOf(values)),
-  $min: (...values) => Math.min(...numbersOf(values)),
-  $not: (value) => !value,
+  $max: max,
+  $min: min,
+  $not: not,
+  average,
+  max,
+  min,
+  not,
   numberList: (from, to) =>
     Array.from({ length: Math.abs(to - from) + 1 }, (_, at) => from < to ? from + at : from - at),
   zip: (keys, values) =>

@@ -9,6 +9,12 @@ class Nothing {}
 const nothing = new Nothing();
 kit.orNothing = (value) => value ?? nothing;
 
+/** Helpers by which a text that spells a moment is taken for that moment. */
+function isForMoments(name) {
+  if (Object.hasOwn(kit.methods.string, name)) return ["toFloat", "toInt", "toNumber"].includes(name);
+  return Object.hasOwn(kit.methods.date, name);
+}
+
 function helperOf(value, name) {
   if (Array.isArray(value)) return kit.methods.array[name];
   if (kit.isMoment(value)) return kit.methods.date[name];
@@ -22,8 +28,7 @@ function kindsWith(name) {
 
 function call(value, name, values) {
   if (value === nothing) return name === "isEmpty";
-  if (typeof value === "string" && name !== "toDate" && name !== "toDateTime" && Object.hasOwn(kit.methods.date, name) &&
-      kit.isMomentText(value)) {
+  if (typeof value === "string" && isForMoments(name) && kit.isMomentText(value)) {
     return kit.methods.date[name](new Date(value), ...values);
   }
   const helper = helperOf(value, name);

@@ -24,10 +24,17 @@ function nodeData(name) {
     : kit.fail(`The node "${name}" has not run, so its data cannot be used`, "NODE_NOT_EXECUTED");
 }
 
-/** The items a node gave out; of its last run and first port, unless said otherwise. */
-function itemsOf(name, port = 0, run = undefined) {
+/** The items a node gave out; of its last run (-1) and first port, unless said otherwise. */
+function itemsOf(name, port, run = -1) {
   const { runs } = nodeData(name);
-  return runs[run ?? runs.length - 1]?.[port];
+  const ports = run === -1 ? runs.at(-1) : runs[run];
+  if (ports === undefined && run >= runs.length) {
+    kit.fail(`The node "${name}" has no run ${run}; it ran ${runs.length} times`, "NO_SUCH_RUN");
+  }
+  if (ports !== undefined && port >= ports.length) {
+    kit.fail(`The node "${name}" has no output ${port}`, "NO_SUCH_OUTPUT");
+  }
+  return ports?.[port ?? 0];
 }
 
 function currentItem(index) {

@@ -83,7 +83,7 @@ function parseJson(text) {
 }
 
 function quote(text, mark = '"') {
-  return mark + text.replaceAll("\\", "\\\\").replaceAll(mark, `\\${mark}`) + mark;
+  return mark + text.replaceAll(mark, `\\${mark}`) + mark;
 }
 
 const toFloat = (text) => parseNumber(text, parseFloat(withoutCurrency(text)));

@@ -14,7 +14,7 @@ from .conftest import scope_with
 
 @pytest.fixture
 async def strict() -> AsyncIterator[Evaluator]:
-    evaluator = Evaluator(timeout=0.3, memory_mb=64, workers=1)
+    evaluator = Evaluator(timeout=1.0, memory_mb=64, workers=1)
     yield evaluator
     await evaluator.close()
 
