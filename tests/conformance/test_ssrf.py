@@ -180,7 +180,7 @@ async def test_a_dripping_body_ends_with_the_time() -> None:
         while True:
             writer.write(b"x")
             await writer.drain()
-            await asyncio.sleep(0.01)  # the pace of a slow server; the test itself does not wait
+            await asyncio.sleep(0.01)  # the server's pace; the test itself waits for nothing
 
     async with serve(stream=drip) as fixture:
         client = GuardedHttpClient(AllowList.parse([fixture.authority]))

@@ -82,7 +82,10 @@ async def serve(
     stream: Stream | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncGenerator[Server]:
-    """Run a server: `handler` gives whole answers, `stream` writes what it likes."""
+    """Run a server: `handler` gives whole answers, `stream` writes what it likes.
+
+    A stream is cancelled when its client goes away; `closed_by_peer` then says so.
+    """
     server = Server(0, "https" if tls else "http")
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -91,7 +94,7 @@ async def serve(
             while (seen := await _read_request(reader)) is not None:
                 server.seen.append(seen)
                 if stream is not None:
-                    await stream(seen, writer)
+                    await _stream_until_left(stream(seen, writer), reader)
                     break
                 if not await _answer(seen, handler or (lambda _: Answer()), writer):
                     break
@@ -108,6 +111,15 @@ async def serve(
     finally:
         listener.close()
         await listener.wait_closed()
+
+
+async def _stream_until_left(streaming: Awaitable[None], reader: asyncio.StreamReader) -> None:
+    """Let the stream be written until it ends or the client goes away."""
+    tasks = {asyncio.ensure_future(streaming), asyncio.ensure_future(reader.read())}
+    _, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _read_request(reader: asyncio.StreamReader) -> Seen | None:
