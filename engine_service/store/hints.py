@@ -49,6 +49,6 @@ def parse(payload: str) -> Hint | None:
     """Read a payload; None for one that this version does not understand."""
     kind, _, rest = payload.partition(" ")
     origin, _, ids = rest.partition(" ")
-    if kind not in HintKind:
+    if kind not in set(HintKind):
         return None
     return Hint(HintKind(kind), origin, [run_id for run_id in ids.split(",") if run_id])

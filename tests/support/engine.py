@@ -1,48 +1,174 @@
-"""The engine's services on a real socket and a real, migrated PostgreSQL, and who calls them."""
+"""An engine without doors, for tests: a worker on a database, workflows put in, runs started."""
 
-from collections.abc import AsyncGenerator, Generator, Iterable
-from contextlib import asynccontextmanager, contextmanager
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import grpc
+import orjson
+from sqlalchemy import text
 
-from shared.identity import Principal, Role
-from shared.rpc import call
-from shared.rpc.client import connect
-from shared.rpc.server import RpcServer, Service
+from engine_service.catalogue import Catalogue, builtin
+from engine_service.execute import World
+from engine_service.expressions import Evaluator
+from engine_service.node import HttpRequest, HttpResponse
+from engine_service.store.run_rows import StoredEvent, StoredRun, get_run
+from engine_service.store.runs import InsertedRun, NewRun
+from engine_service.worker import Databases, Worker, WorkerOptions
+from shared.clock import Clock, SystemClock
+from shared.database import Database, DatabaseRole, migrate
+from shared.ids import new_id
+from shared.workflow import JsonObject
 
-SECRET = "s" * 32
 MIGRATIONS = Path(__file__).parents[2] / "engine_service" / "migrations"
+TENANT = "ten_test"
+SECONDS = 30.0
 
-ADA = Principal(tenant_id="ten_a", subject="ada", role=Role.OWNER, email="ada@example.com")
-BOB = Principal(tenant_id="ten_b", subject="bob", role=Role.OWNER, email="bob@example.com")
+
+class NoHttp:
+    """The network of tests that need none."""
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        raise AssertionError(f"a test reached for {request.url}")
 
 
-@contextmanager
-def acting_as(principal: Principal | None) -> Generator[None]:
-    """Make calls as somebody."""
-    with call.use(call.Call(principal=principal, request_id="req_test")):
-        yield
+@dataclass(frozen=True, slots=True)
+class TestEngine:
+    """A worker and its databases."""
+
+    __test__ = False
+
+    worker: Worker
+    databases: Databases
+
+    async def save(self, definition: JsonObject, version: int = 1, workflow_id: str = "") -> str:
+        """Store a definition; its workflow's id."""
+        workflow_id = workflow_id or new_id("wf")
+        async with self.databases.app.transaction(TENANT) as connection:
+            await connection.execute(
+                text(
+                    "INSERT INTO engine.workflows (id, tenant_id, name, latest_version, etag,"
+                    " created_at, updated_at) VALUES (:id, :tenant, 'w', :version, 'e', now(),"
+                    " now()) ON CONFLICT DO NOTHING"
+                ),
+                {"id": workflow_id, "tenant": TENANT, "version": version},
+            )
+            await connection.execute(
+                text(
+                    "INSERT INTO engine.versions (workflow_id, number, tenant_id, definition,"
+                    " digest, created_by, created_at) VALUES (:id, :version, :tenant,"
+                    " CAST(:definition AS json), 'd', 'u', now())"
+                ),
+                {
+                    "id": workflow_id,
+                    "version": version,
+                    "tenant": TENANT,
+                    "definition": orjson.dumps(definition).decode(),
+                },
+            )
+        return workflow_id
+
+    async def start(self, workflow_id: str, given: Any = None, **changes: Any) -> InsertedRun:
+        """Start a run at the node `start`."""
+        run = new_run(workflow_id, given, **changes)
+        begun = await self.worker.journal.start(run)
+        assert begun is not None
+        return begun
+
+    async def finish(self, workflow_id: str, given: Any = None, **changes: Any) -> StoredRun:
+        """Start a run and wait for its end."""
+        run = new_run(workflow_id, given, **changes)
+        with self.worker.feed.ticket(TENANT, run.id) as ticket:
+            await self.worker.journal.start(run)
+            assert await self.worker.feed.wait(ticket, SECONDS), "the run did not end"
+            assert ticket.run is not None
+            return ticket.run
+
+    async def ended(self, run_id: str) -> StoredRun:
+        """Wait for the end of a run that began earlier."""
+        with self.worker.feed.ticket(TENANT, run_id) as ticket:
+            ticket.changed.set()
+            assert await self.worker.feed.wait(ticket, SECONDS), "the run did not end"
+            assert ticket.run is not None
+            return ticket.run
+
+    async def run(self, run_id: str) -> StoredRun:
+        """A run as it stands."""
+        async with self.databases.app.transaction(TENANT) as connection:
+            return await get_run(connection, run_id)
+
+    async def until(self, run_id: str, kind: str) -> list[StoredEvent]:
+        """Wait until an event of some type is in a run's history; the history so far."""
+        events: list[StoredEvent] = []
+        async with asyncio.timeout(SECONDS):
+            async for batch in self.worker.feed.follow(TENANT, run_id, 0):
+                events.extend(batch)
+                if any(event.type == kind for event in batch):
+                    break
+        return events
+
+    async def history(self, run_id: str) -> list[StoredEvent]:
+        """All events of a run that ends."""
+        events: list[StoredEvent] = []
+        async with asyncio.timeout(SECONDS):
+            async for batch in self.worker.feed.follow(TENANT, run_id, 0):
+                events.extend(batch)
+        return events
+
+    async def query(self, statement: str, **values: Any) -> Sequence[Any]:
+        """Rows, as the engine's own role sees them."""
+        async with self.databases.worker.transaction() as connection:
+            return (await connection.execute(text(statement), values)).all()
+
+
+def new_run(workflow_id: str, given: Any = None, **changes: Any) -> NewRun:
+    """A run of version 1 that begins at the node `start`."""
+    values: dict[str, Any] = {
+        "id": new_id("run"),
+        "tenant_id": TENANT,
+        "workflow_id": workflow_id,
+        "version": 1,
+        "mode": "live",
+        "trigger": "api",
+        "trigger_node_id": "start",
+        "input": orjson.dumps({} if given is None else given).decode(),
+        "created_at": datetime.now(UTC),
+    }
+    return NewRun(**{**values, **changes})
 
 
 @asynccontextmanager
-async def serving(
-    directory: Path, services: Iterable[tuple[Any, str, Any]]
-) -> AsyncGenerator[grpc.aio.Channel]:
-    """Serve and call over a socket; a service is (its pb2_grpc module, its name, its servicer)."""
-    listed = [
-        Service(
-            f"flowloom.engine.v1.{name}",
-            servicer,
-            getattr(module, f"add_{name}Servicer_to_server"),
-        )
-        for module, name, servicer in services
-    ]
-    address = f"unix:{directory}/engine.sock"
-    server = RpcServer(listed, SECRET, address)
-    await server.start()
-    channel = connect(address, [], SECRET)
-    yield channel
-    await channel.close()
-    await server.stop(grace=0)
+async def running_engine(
+    url: str,
+    *,
+    catalogue: Catalogue | None = None,
+    world: World | None = None,
+    clock: Clock | None = None,
+    options: WorkerOptions | None = None,
+) -> AsyncGenerator[TestEngine]:
+    """A worker at work on a database, which is migrated first."""
+    await migrate(url, MIGRATIONS, "engine")
+    databases = Databases(
+        Database(url, DatabaseRole.APP, size=4), Database(url, DatabaseRole.WORKER, size=6)
+    )
+    evaluator = Evaluator()
+    worker = Worker(
+        databases,
+        catalogue or builtin(),
+        world or World(NoHttp(), None, None),
+        evaluator,
+        clock or SystemClock(),
+        options or WorkerOptions(),
+    )
+    async with asyncio.TaskGroup() as group:
+        work = group.create_task(worker.run())
+        try:
+            yield TestEngine(worker, databases)
+        finally:
+            work.cancel()
+    await evaluator.close()
+    await databases.app.close()
+    await databases.worker.close()
