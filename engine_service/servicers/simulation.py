@@ -8,6 +8,7 @@ import orjson
 from engine_service import wire_workflows as wire
 from engine_service.events import iteration_text
 from engine_service.rehearsal import PlannedEffect
+from engine_service.run_input import items_of
 from engine_service.simulate import Report, Simulator, Trial
 from engine_service.state import Execution
 from shared.errors import InvalidInput, Violation
@@ -18,7 +19,7 @@ from shared.pb.flowloom.engine.v1 import (
     simulation_service_pb2_grpc,
 )
 from shared.rpc import call
-from shared.workflow import Item, parse, pointer
+from shared.workflow import Item, parse
 
 
 class SimulationServicer(simulation_service_pb2_grpc.SimulationServiceServicer):
@@ -35,7 +36,7 @@ class SimulationServicer(simulation_service_pb2_grpc.SimulationServiceServicer):
         pinned = _read(request.pinned, "pinned")
         trial = Trial(
             workflow=parse(request.definition.json),
-            items=None if given is None else _items(given, ["input"]),
+            items=None if given is None else items_of(given),
             pinned={} if pinned is None else _pinned(pinned),
             trigger_node_id=request.trigger_node_id,
         )
@@ -53,31 +54,18 @@ def _read(document: Document, field: str) -> Any:
     try:
         return orjson.loads(document.json)
     except orjson.JSONDecodeError as error:
-        raise _refused([field], "is not JSON") from error
+        raise _refused(field, "is not JSON") from error
 
 
 def _pinned(value: Any) -> Mapping[str, list[Item]]:
     if not isinstance(value, dict):
-        raise _refused(["pinned"], "is not an object from node id to list of items")
+        raise _refused("pinned", "is not an object from node id to list of items")
     pairs = cast("dict[str, Any]", value).items()
-    return {node_id: _items(items, ["pinned", node_id]) for node_id, items in pairs}
+    return {node_id: items_of(items) for node_id, items in pairs}
 
 
-def _items(value: Any, place: list[str | int]) -> list[Item]:
-    """Items as they are, or a single object as one item's data."""
-    if isinstance(value, dict):
-        return [{"json": value}]
-    if not isinstance(value, list):
-        raise _refused(place, "is neither a list of items nor an object")
-    items = cast("list[Any]", value)
-    for index, item in enumerate(items):
-        if not isinstance(item, dict) or not isinstance(cast("Item", item).get("json"), dict):
-            raise _refused([*place, index], "is not an item: it has no object 'json'")
-    return items
-
-
-def _refused(place: list[str | int], why: str) -> InvalidInput:
-    violation = Violation(pointer(place), "malformed", f"This {why}.")
+def _refused(field: str, why: str) -> InvalidInput:
+    violation = Violation(f"/{field}", "malformed", f"This {why}.")
     return InvalidInput("The trial's data is malformed.", violations=[violation])
 
 

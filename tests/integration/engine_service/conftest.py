@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from shared.database import Database, DatabaseRole, migrate
-from tests.support.engine import MIGRATIONS
+from tests.support.serving import MIGRATIONS
 
 
 @pytest.fixture(scope="module")

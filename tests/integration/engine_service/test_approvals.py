@@ -23,7 +23,7 @@ from shared.pb.flowloom.engine.v1 import (
     approval_service_pb2,
     approval_service_pb2_grpc,
 )
-from tests.support.engine import ADA, BOB, acting_as, serving
+from tests.support.serving import ADA, BOB, acting_as, serving
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 APPROVE = approval_pb2.DECISION_APPROVE

@@ -25,7 +25,7 @@ from shared.pb.flowloom.engine.v1 import (
     workflow_service_pb2,
     workflow_service_pb2_grpc,
 )
-from tests.support.engine import ADA, acting_as, serving
+from tests.support.serving import ADA, acting_as, serving
 
 START = {"id": "start", "name": "Start", "type": "trigger.manual"}
 SET = {
