@@ -5,13 +5,14 @@ with a request, what Starlette says of paths and methods, or a bug, of which it 
 """
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 import structlog
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -175,8 +176,32 @@ def _violation(finding: Mapping[str, Any], request: Request) -> Violation:
         suggestion = _nearest(path, _body_fields(request)) if code == "extra_forbidden" else ""
         return Violation(pointer(path), code, message, suggestion)
     name = path[0] if path else ""
-    suggestion = _nearest(path, _query_fields(request)) if code == "extra_forbidden" else ""
-    return Violation(f"?{name}" if place == "query" else "", code, f"{name}: {message}", suggestion)
+    return Violation(f"?{name}" if place == "query" else "", code, f"{name}: {message}")
+
+
+def query_names(route: APIRoute) -> frozenset[str]:
+    """The query parameters that a route knows."""
+    return frozenset(
+        name
+        for parameter in route.dependant.query_params
+        for name in _fields(parameter.field_info.annotation) or (parameter.alias,)
+    )
+
+
+def refuse_unknown(query: Iterable[str], known: Collection[str]) -> None:
+    """Refuse parameters that would be passed over in silence.
+
+    Raises:
+        WrongShape: There are some.
+    """
+    if unknown := [name for name in query if name not in known]:
+        raise WrongShape(
+            "The request has parameters that are not known here.",
+            violations=[
+                Violation(f"?{name}", "unknown_parameter", "Not known.", _nearest([name], known))
+                for name in unknown
+            ],
+        )
 
 
 def _nearest(path: Sequence[object], known: Iterable[str]) -> str:
@@ -186,15 +211,12 @@ def _nearest(path: Sequence[object], known: Iterable[str]) -> str:
 
 
 def _body_fields(request: Request) -> Iterable[str]:
-    field = getattr(request.scope.get("route"), "body_field", None)
-    return getattr(field.field_info.annotation, "model_fields", ()) if field else ()
+    route = request.scope.get("route")
+    field = route.body_field if isinstance(route, APIRoute) else None
+    return _fields(field.field_info.annotation) if field else ()
 
 
-def _query_fields(request: Request) -> Iterable[str]:
-    dependant = getattr(request.scope.get("route"), "dependant", None)
-    parameters = dependant.query_params if dependant else ()
-    return [
-        name
-        for parameter in parameters
-        for name in getattr(parameter.field_info.annotation, "model_fields", {parameter.name: None})
-    ]
+def _fields(annotation: Any) -> Iterable[str]:
+    """The names in a model, or in the model that may be absent."""
+    options = getattr(annotation, "__args__", (annotation,))
+    return [name for option in options for name in getattr(option, "model_fields", ())]

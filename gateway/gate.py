@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from gateway.auth import Authenticator
 from gateway.door import extra_headers
-from gateway.errors import WrongMediaType
+from gateway.errors import WrongMediaType, query_names, refuse_unknown
 from gateway.idempotency import Answers, find_key
 from gateway.limits import LimitName, Limits
 from shared.errors import Unauthenticated, Unavailable
@@ -95,6 +95,7 @@ class UserRoute(APIRoute):
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
+        known = query_names(self)
 
         async def pass_gate(request: Request) -> Response:
             gate = gate_of(request)
@@ -106,6 +107,7 @@ class UserRoute(APIRoute):
             principal = claims.principal()
             with call.use(replace(call.current(), principal=principal)):
                 await _count(gate, self.limits, f"user:{principal.subject}", request)
+                refuse_unknown(request.query_params, known)
                 return await self._answer(gate, handle, await _read(request))
 
         return pass_gate

@@ -33,16 +33,21 @@ async def gateway(
         yield gateway
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def anybody(gateway: Gateway) -> AsyncIterator[httpx2.AsyncClient]:
     """A client without identity."""
     async with gateway.client() as client:
         yield client
 
 
-@pytest.fixture
-async def ada(gateway: Gateway, mesh: ScriptedMesh) -> AsyncIterator[httpx2.AsyncClient]:
-    """Somebody who is signed in."""
+@pytest.fixture(scope="module")
+async def signed_in(gateway: Gateway) -> AsyncIterator[httpx2.AsyncClient]:
     login = await gateway.sign_up()
     async with gateway.client(login["access_token"]) as client:
         yield client
+
+
+@pytest.fixture
+def ada(signed_in: httpx2.AsyncClient, mesh: ScriptedMesh) -> httpx2.AsyncClient:
+    """Somebody who is signed in; the mesh knows nothing of earlier tests."""
+    return signed_in
