@@ -115,7 +115,10 @@ async def serve(
 
 async def _stream_until_left(streaming: Awaitable[None], reader: asyncio.StreamReader) -> None:
     """Let the stream be written until it ends or the client goes away."""
-    tasks = {asyncio.ensure_future(streaming), asyncio.ensure_future(reader.read())}
+    tasks: set[asyncio.Future[Any]] = {
+        asyncio.ensure_future(streaming),
+        asyncio.ensure_future(reader.read()),
+    }
     _, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
         task.cancel()
