@@ -16,6 +16,7 @@ import orjson
 from engine_service.store.run_rows import StoredEvent, StoredRun, get_run, read_events
 from engine_service.wire import resource
 from shared.database import Database
+from shared.errors import Unavailable
 from shared.run_events import TERMINAL
 from shared.workflow import JsonObject
 
@@ -91,6 +92,7 @@ class Feed:
         self._database = database
         self._channels: dict[str, _Channel] = {}
         self._tickets: dict[str, list[Ticket]] = {}
+        self._closed = False
 
     # --- what is heard
 
@@ -131,6 +133,12 @@ class Feed:
             await asyncio.sleep(_LOOK_AFTER_SECONDS)
             self.hint([*self._channels, *self._tickets])
 
+    def close(self) -> None:
+        """Send all followers away once they have what there is; they come back elsewhere."""
+        self._closed = True
+        for channel in self._channels.values():
+            channel.wake()
+
     # --- following
 
     async def follow(
@@ -156,6 +164,8 @@ class Feed:
                 changed = channel.changed
                 events = await self._behind(channel, after)
                 if not events:
+                    if self._closed:
+                        raise Unavailable("This engine is about to stop; follow again.")
                     await changed.wait()
                     continue
                 yield events

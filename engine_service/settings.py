@@ -1,11 +1,12 @@
 """What the engine is told by its environment: `ENGINE_…`, beside what all services share."""
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
+from shared.llms import LlmSettings
 from shared.settings import CommonSettings
 
 
-class EngineSettings(CommonSettings):
+class Settings(CommonSettings, LlmSettings):
     """The engine's settings."""
 
     engine_host: str = Field(default="0.0.0.0", description="Address the gRPC server listens on")
@@ -46,4 +47,3 @@ class EngineSettings(CommonSettings):
         description="Inner addresses that outgoing requests may reach nevertheless, separated by "
         "commas: host:port, host, or a network such as 10.1.0.0/16",
     )
-    openai_api_key: SecretStr | None = Field(default=None, description="Key for OpenAI's models")

@@ -46,13 +46,19 @@ def to_event(event: StoredEvent) -> run_pb2.RunEvent:
 
 
 def to_node_runs(
-    journal: Sequence[JournalRow], skipped: Iterable[StoredEvent]
+    journal: Sequence[JournalRow], skipped: Iterable[StoredEvent], *, ended: bool
 ) -> list[run_pb2.NodeRun]:
-    """What each execution of each node came to, in the order in which they began."""
+    """What each execution of each node came to, in the order in which they began.
+
+    Args:
+        journal: The run's journal.
+        skipped: Its events of executions that were skipped.
+        ended: The run has ended, and what was still open in it has been stopped.
+    """
     executions: dict[tuple[str, str], list[JournalRow]] = {}
     for row in journal:
         executions.setdefault((row.node_id, row.iteration), []).append(row)
-    told = [_node_run(rows) for rows in executions.values()]
+    told = [_node_run(rows, ended=ended) for rows in executions.values()]
     told.extend(
         run_pb2.NodeRun(
             node_id=event.data["node_id"],
@@ -72,13 +78,16 @@ _STATUSES = {
     "failed": run_pb2.NODE_RUN_STATUS_FAILED,
 }
 _KINDS = tuple(_STATUSES)
+_STOPPED = {"code": "stopped", "message": "The run ended before this node did."}
 
 
-def _node_run(rows: Sequence[JournalRow]) -> run_pb2.NodeRun:
+def _node_run(rows: Sequence[JournalRow], *, ended: bool) -> run_pb2.NodeRun:
     last = max(rows, key=lambda row: (row.attempt, _KINDS.index(row.kind)))
     detail = last.detail or {}
     retrying = last.kind == "failed" and detail.get("retry_at")
     status = run_pb2.NODE_RUN_STATUS_RUNNING if retrying else _STATUSES[last.kind]
+    if ended and last.kind in ("started", "waiting"):
+        status, detail = run_pb2.NODE_RUN_STATUS_FAILED, _STOPPED
     failures = sum(row.kind == "failed" for row in rows)
     return run_pb2.NodeRun(
         node_id=last.node_id,
@@ -86,7 +95,7 @@ def _node_run(rows: Sequence[JournalRow]) -> run_pb2.NodeRun:
         attempt=failures + (last.kind != "failed"),
         status=status,
         outputs=_document(last.outputs),
-        error=_error(last.node_id, detail) if last.kind == "failed" else None,
+        error=_error(last.node_id, detail) if detail.get("code") else None,
         start_time=_timestamp(min(row.started_at for row in rows)),
         end_time=_timestamp(last.at) if last.kind in ("finished", "failed") else None,
     )

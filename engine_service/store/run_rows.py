@@ -117,7 +117,7 @@ async def list_runs(
 
 
 async def read_events(
-    connection: AsyncConnection, run_id: str, after: int, at_most: int = 200
+    connection: AsyncConnection, run_id: str, after: int, at_most: int | None = 200
 ) -> list[StoredEvent]:
     """The events behind a sequence, of at most so many rows; a row may hold many."""
     values = {"run_id": run_id, "after": after, "at_most": at_most}

@@ -1,0 +1,7 @@
+"""`python -m engine_service`."""
+
+import sys
+
+from engine_service.server import main
+
+sys.exit(main())

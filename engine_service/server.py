@@ -1,0 +1,169 @@
+"""Where the engine starts: everything is built here, by hand, in order; then it serves and drains.
+
+settings → schema → databases → what nodes touch the world with → worker → servicers → gRPC. On
+SIGTERM health says NOT_SERVING first, then no more runs are taken up, what is under way comes to
+its end or is handed over, followers are sent away, and calls get a moment to finish.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import structlog
+import uvloop
+from pydantic import ValidationError
+
+from engine_service.addresses import AllowList
+from engine_service.catalogue import builtin
+from engine_service.execute import Limits, World
+from engine_service.expressions import Evaluator
+from engine_service.hooks import Listeners
+from engine_service.outgoing import GuardedHttpClient
+from engine_service.sandbox import Sandbox
+from engine_service.scheduler import Scheduler
+from engine_service.servicers.approvals import ApprovalServicer
+from engine_service.servicers.node_types import NodeTypeServicer
+from engine_service.servicers.runs import RunServicer
+from engine_service.servicers.simulation import SimulationServicer
+from engine_service.servicers.triggers import TriggerServicer
+from engine_service.servicers.versions import VersionServicer
+from engine_service.servicers.workflows import WorkflowServicer
+from engine_service.settings import Settings
+from engine_service.simulate import Simulator
+from engine_service.startable import Startables
+from engine_service.worker import Databases, Worker, WorkerOptions
+from shared import telemetry
+from shared.clock import SystemClock
+from shared.database import Database, DatabaseRole, migrate
+from shared.errors import AppError
+from shared.llms import Models
+from shared.pb.flowloom.engine.v1 import approval_service_pb2_grpc as approvals_grpc
+from shared.pb.flowloom.engine.v1 import node_type_service_pb2_grpc as node_types_grpc
+from shared.pb.flowloom.engine.v1 import run_service_pb2_grpc as runs_grpc
+from shared.pb.flowloom.engine.v1 import simulation_service_pb2_grpc as simulation_grpc
+from shared.pb.flowloom.engine.v1 import trigger_service_pb2_grpc as triggers_grpc
+from shared.pb.flowloom.engine.v1 import version_service_pb2_grpc as versions_grpc
+from shared.pb.flowloom.engine.v1 import workflow_service_pb2_grpc as workflows_grpc
+from shared.rpc.server import RpcServer, Service
+
+log = structlog.get_logger()
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+_GRACE_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """An engine, built and not yet running."""
+
+    worker: Worker
+    scheduler: Scheduler
+    services: tuple[Service, ...]
+
+
+@asynccontextmanager
+async def build(settings: Settings) -> AsyncGenerator[Engine]:
+    """Everything an engine is made of; closed when the block ends.
+
+    Raises:
+        Unavailable: PostgreSQL is away.
+        ValueError: A setting cannot be used.
+    """
+    url = settings.database_url.get_secret_value()
+    await migrate(url, MIGRATIONS, "engine")
+    clock, catalogue = SystemClock(), builtin()
+    size = settings.engine_database_connections
+    databases = Databases(
+        Database(url, DatabaseRole.APP, size), Database(url, DatabaseRole.WORKER, size)
+    )
+    http = GuardedHttpClient(AllowList.parse(settings.engine_allowed_hosts.split(",")))
+    sandbox, models, evaluator = Sandbox(), Models(settings), Evaluator()
+    world = World(http, sandbox, models)
+    worker = Worker(databases, catalogue, world, evaluator, clock, _options(settings))
+    journal, feed = worker.journal, worker.feed
+    listeners = Listeners(databases.worker, catalogue)
+    simulator = Simulator(catalogue, world, evaluator, clock)
+    startables = Startables(catalogue)
+    services = (
+        _service(workflows_grpc, WorkflowServicer(databases.app, catalogue, clock)),
+        _service(versions_grpc, VersionServicer(databases.app, clock)),
+        _service(runs_grpc, RunServicer(databases, startables, journal, feed, clock)),
+        _service(triggers_grpc, TriggerServicer(databases.app, listeners, journal, feed, clock)),
+        _service(approvals_grpc, ApprovalServicer(databases.app, clock)),
+        _service(node_types_grpc, NodeTypeServicer(catalogue)),
+        _service(simulation_grpc, SimulationServicer(simulator)),
+    )
+    try:
+        yield Engine(worker, Scheduler(databases.worker, catalogue, clock), services)
+    finally:
+        await evaluator.close()
+        await sandbox.close()
+        await models.close()
+        await http.close()
+        await databases.app.close()
+        await databases.worker.close()
+
+
+def _options(settings: Settings) -> WorkerOptions:
+    return WorkerOptions(
+        runs=settings.engine_runs,
+        effects=settings.engine_effects,
+        effects_per_run=settings.engine_effects_per_run,
+        lease_seconds=settings.engine_lease_seconds,
+        poll_seconds=settings.engine_poll_seconds,
+        limits=Limits(settings.engine_output_bytes, settings.engine_node_seconds),
+    )
+
+
+def _service(module: ModuleType, servicer: Any) -> Service:
+    """A servicer with the name and the add function that its generated module has for it."""
+    name = type(servicer).__name__.removesuffix("Servicer") + "Service"
+    return Service(
+        f"flowloom.engine.v1.{name}", servicer, getattr(module, f"add_{name}Servicer_to_server")
+    )
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until told to stop."""
+    async with build(settings) as engine:
+        address = f"{settings.engine_host}:{settings.engine_port}"
+        server = RpcServer(engine.services, settings.mesh_secret.get_secret_value(), address)
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        async with asyncio.TaskGroup() as group:
+            work = group.create_task(engine.worker.run())
+            ticks = group.create_task(engine.scheduler.run())
+            await server.start()
+            log.info("serving", port=server.port, worker=engine.worker.name)
+            await stopping.wait()
+            log.info("draining")
+            await server.drain()
+            ticks.cancel()
+            await engine.worker.drain(settings.drain_seconds)
+            engine.worker.feed.close()
+            await server.stop(_GRACE_SECONDS)
+            work.cancel()
+
+
+def main() -> int:
+    """Run the engine; how it ended, as an exit code."""
+    try:
+        settings = Settings()  # pyright: ignore[reportCallIssue] (the environment gives the rest)
+    except ValidationError as error:
+        sys.stderr.write(f"The engine's settings are not right.\n{error}\n")
+        return 2
+    telemetry.configure("engine", settings.log_level, settings.log_format)
+    try:
+        uvloop.run(serve(settings))
+    except (AppError, ValueError) as error:
+        log.error("not_started", error=str(error))
+        return 1
+    return 0

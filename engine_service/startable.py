@@ -1,0 +1,114 @@
+"""What a version needs before one of its runs may be stored: that it can run, and a fitting input.
+
+The check of a version is made once and kept, because versions never change; the check of an input
+is made with every start, before anything is written.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from jsonschema import Draft202012Validator
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from engine_service.catalogue import Catalogue
+from engine_service.run_input import items_of
+from engine_service.store.versions import get_version
+from engine_service.trigger import Trigger
+from engine_service.validate import require_valid, validate
+from shared.errors import InvalidInput, Violation
+from shared.workflow import Workflow, parse, pointer
+
+_KEPT = 1_000
+_MOST_VIOLATIONS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Startable:
+    """A version that can run.
+
+    Attributes:
+        triggers: Its enabled trigger nodes, in order, with what checks a run's input if anything.
+    """
+
+    triggers: Mapping[str, Draft202012Validator | None]
+
+    def begin_at(self, node_id: str) -> str:
+        """The trigger node to begin at: the one that is named, or else the first.
+
+        Raises:
+            InvalidInput: There is no such trigger.
+        """
+        if not node_id and self.triggers:
+            return next(iter(self.triggers))
+        if node_id in self.triggers:
+            return node_id
+        violation = Violation(
+            "/trigger_node_id", "unknown_trigger", "This is no enabled trigger of the version."
+        )
+        raise InvalidInput("There is no such trigger to start from.", violations=[violation])
+
+    def check_input(self, node_id: str, given: bytes) -> str:
+        """The input as JSON text.
+
+        Raises:
+            InvalidInput: It is not JSON, or does not fit the trigger's form.
+        """
+        try:
+            value: Any = orjson.loads(given or b"{}")
+            text = (given or b"{}").decode()
+        except ValueError as error:
+            violation = Violation("/input", "not_json", "The input is not JSON.")
+            raise InvalidInput("The input is not JSON.", violations=[violation]) from error
+        if (form := self.triggers[node_id]) is not None:
+            _require_fit(form, value)
+        return text
+
+
+class Startables:
+    """The versions that were found to be startable."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._kept: OrderedDict[tuple[str, int], Startable] = OrderedDict()
+
+    async def get(self, connection: AsyncConnection, workflow_id: str, number: int) -> Startable:
+        """A version of a workflow that the caller may see.
+
+        Raises:
+            NotFound: There is no such version.
+            InvalidInput: It cannot run; each violation says why.
+        """
+        key = workflow_id, number
+        found = self._kept.get(key)
+        if found is None:
+            stored = await get_version(connection, workflow_id, number)
+            found = self._kept[key] = self._check(parse(stored.definition))
+            if len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return found
+
+    def _check(self, workflow: Workflow) -> Startable:
+        require_valid(validate(workflow, self._catalogue), "run")
+        triggers: dict[str, Draft202012Validator | None] = {}
+        for node in workflow.nodes:
+            trigger = self._catalogue.find(node.type, node.version)
+            if isinstance(trigger, Trigger) and not node.disabled:
+                parameters = trigger.Parameters.model_validate(node.parameters)
+                schema = trigger.input_schema(parameters)
+                triggers[node.id] = None if schema is None else Draft202012Validator(schema)
+        return Startable(triggers)
+
+
+def _require_fit(form: Draft202012Validator, given: Any) -> None:
+    violations = [
+        Violation(
+            f"/input{pointer(list(error.absolute_path))}", str(error.validator), error.message
+        )
+        for item in items_of(given)
+        for error in form.iter_errors(item["json"])  # pyright: ignore[reportUnknownMemberType] (its stub leaves the argument open)
+    ][:_MOST_VIOLATIONS]
+    if violations:
+        raise InvalidInput("The input does not fit the trigger's form.", violations=violations)
