@@ -18,7 +18,9 @@ from shared.errors import Unavailable
 
 _WORKER = Path(__file__).with_name("sandbox_worker.py")
 _START_SECONDS = 30.0
+_TIDY_SECONDS = 5.0
 _GRACE_SECONDS = 0.5
+_BUFFER = 1 << 20
 
 
 class Stop(Enum):
@@ -109,6 +111,8 @@ class WorkerPool:
         try:
             text = await worker.evaluate(script, limits)
         except EvaluationStopped as stopped:
+            if self._closed:
+                raise _closed() from stopped
             if stopped.why is Stop.SCRIPT:
                 self._give_back(worker)
             raise
@@ -132,7 +136,7 @@ class WorkerPool:
 
     async def _start(self) -> "_Worker":
         if self._closed:
-            raise Unavailable("The sandbox is closed.", reason="SANDBOX_CLOSED")
+            raise _closed()
         return await _Worker.start(self._realm(), fresh=self._fresh)
 
     def _give_back(self, worker: "_Worker") -> None:
@@ -160,22 +164,28 @@ class _Worker:
         self._process = process
         self._in, self._out = process.stdin, process.stdout
         self._retirement: asyncio.TimerHandle | None = None
+        self._is_ready = False
 
     @staticmethod
     async def start(realm: str, *, fresh: bool) -> "_Worker":
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", str(_WORKER), *(["--fresh"] if fresh else [])),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=_environment(),
-            cwd="/",
-            start_new_session=True,
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", str(_WORKER), *(["--fresh"] if fresh else [])),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                env=_environment(),
+                cwd="/",
+                start_new_session=True,
+                limit=_BUFFER,
+            )
+        except OSError as error:
+            raise Unavailable("The sandbox did not start.", reason="SANDBOX_FAILED") from error
         worker = _Worker(process)
         try:
-            await worker.evaluate(realm.encode(), Limits(_START_SECONDS, 0))
+            await worker.boot(realm)
         except EvaluationStopped as stopped:
+            worker.kill()
             raise Unavailable("The sandbox did not start.", reason="SANDBOX_FAILED") from stopped
         except BaseException:
             worker.kill()
@@ -194,21 +204,47 @@ class _Worker:
     def is_alive(self) -> bool:
         return self.is_running and not self._out.at_eof()
 
+    async def boot(self, realm: str) -> None:
+        """Give it the realm and wait until it is ready."""
+        await self._send(realm.encode(), Limits(_START_SECONDS, 0))
+        await self._become_ready(_START_SECONDS)
+
     async def evaluate(self, script: bytes, limits: Limits) -> str:
+        """Wait until the run before is tidied away, and evaluate."""
+        await self._become_ready(_TIDY_SECONDS)
+        self._is_ready = False
+        await self._send(script, limits)
         try:
-            async with asyncio.timeout(limits.seconds + _GRACE_SECONDS):
-                self._in.write(REQUEST.pack(len(script), limits.seconds, limits.megabytes))
-                self._in.write(script)
-                await self._in.drain()
-                length, status = REPLY.unpack(await self._out.readexactly(REPLY.size))
-                text = (await self._out.readexactly(length)).decode()
+            status, text = await self._receive(limits.seconds + _GRACE_SECONDS)
         except TimeoutError:
             raise EvaluationStopped(Stop.TIMEOUT) from None
-        except (asyncio.IncompleteReadError, ConnectionError):
-            raise EvaluationStopped(Stop.DEATH) from None
         if status != DONE:
             raise EvaluationStopped(Stop(status), text)
         return text
+
+    async def _become_ready(self, seconds: float) -> None:
+        if not self._is_ready:
+            try:
+                await self._receive(seconds)
+            except TimeoutError:
+                raise EvaluationStopped(Stop.DEATH) from None
+            self._is_ready = True
+
+    async def _send(self, script: bytes, limits: Limits) -> None:
+        try:
+            self._in.write(REQUEST.pack(len(script), limits.seconds, limits.megabytes))
+            self._in.write(script)
+            await self._in.drain()
+        except ConnectionError:
+            raise EvaluationStopped(Stop.DEATH) from None
+
+    async def _receive(self, seconds: float) -> tuple[int, str]:
+        try:
+            async with asyncio.timeout(seconds):
+                length, status = REPLY.unpack(await self._out.readexactly(REPLY.size))
+                return status, (await self._out.readexactly(length)).decode()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            raise EvaluationStopped(Stop.DEATH) from None
 
     def keep(self) -> None:
         if self._retirement is not None:
@@ -225,6 +261,10 @@ class _Worker:
 
     async def ended(self) -> None:
         await self._process.wait()
+
+
+def _closed() -> Unavailable:
+    return Unavailable("The sandbox is closed.", reason="SANDBOX_CLOSED")
 
 
 def _environment() -> dict[str, str]:

@@ -5,7 +5,8 @@ and no secrets worth stealing.
 
 In by standard input: frames of a header (length, seconds, megabytes) and a script. The first frame
 is the realm, which is evaluated before any other script. Out by standard output: frames of a header
-(length, status) and a text. With `--fresh`, each script has a realm of its own.
+(length, status) and a text; an empty one when ready for a script, then its answer. With `--fresh`,
+each script has a realm of its own.
 
 A script that goes over a limit ends the process after its answer: whatever it left behind, a
 spinning thread or a swollen heap, is gone with it. Some loops inside V8 cannot be interrupted.
@@ -125,8 +126,8 @@ async def serve(given: BinaryIO, answers: BinaryIO) -> None:
     boot, _, _ = _next_script(given)
     worker = Worker(boot, fresh="--fresh" in sys.argv)
     await worker.prepare()
-    _answer(answers, DONE, "")
     while True:
+        _answer(answers, DONE, "")
         status, text = await worker.evaluate(*_next_script(given))
         _answer(answers, status, text)
         if status in (TIMEOUT, MEMORY):

@@ -247,14 +247,17 @@ def _step(value: Json, key: Key) -> Json:
 
 
 def _step_into_text(text: str, key: Key) -> Json:
-    """A text's length or character, counted as JavaScript does: in UTF-16 units."""
+    """A text's length or character, counted as JavaScript does: in UTF-16 units.
+
+    Half a character is no text of ours: U+FFFD stands for it.
+    """
     if key.name != "length" and key.number is None:
         return None
     units = text.encode("utf-16-le", "surrogatepass")
     if key.number is None:
         return len(units) // 2
     unit = units[2 * key.number : 2 * key.number + 2]
-    return unit.decode("utf-16-le", "surrogatepass") if unit else None
+    return unit.decode("utf-16-le", "replace") if unit else None
 
 
 def _input_item(scope: Scope, index: int) -> Item:

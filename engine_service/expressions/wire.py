@@ -16,11 +16,12 @@ def to_json(value: Any) -> bytes:
 
 
 def from_json(text: str) -> Any:
-    """What V8 wrote."""
+    """What V8 wrote; halves of characters, which only JavaScript has, become U+FFFD."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        return json.loads(text)
+        whole = json.dumps(json.loads(text), ensure_ascii=False)
+        return orjson.loads(whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 def _plain(value: object) -> Any:

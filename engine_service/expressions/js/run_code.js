@@ -37,6 +37,10 @@ globalThis.console = Object.fromEntries(
 
 delete globalThis.WebAssembly;
 
+/** The host's own cannot do a delay of nothing. */
+const setTimer = globalThis.setTimeout;
+globalThis.setTimeout = (call, delay, ...values) => setTimer(call, Math.max(1, Number(delay) || 1), ...values);
+
 /** What went wrong, with the line of the author's code if V8 says it. */
 function describe(error) {
   if (error instanceof kit.Failure) return { code: error.code, name: "Error", message: error.message };

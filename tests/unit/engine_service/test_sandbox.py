@@ -180,6 +180,19 @@ async def test_prototype_games_hurt_no_other_run(code: str, sandbox: Sandbox) ->
     assert await run(sandbox, probe) == [{"json": {"a": 1}}]
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "setTimeout(function again() { setTimeout(again, 0) }, 0); return []",
+        "setTimeout(() => { for (;;); }, 20); return []",
+        "setTimeout(() => { [].includes.call({ length: 9007199254740991 }, 1) }, 20); return []",
+    ],
+)
+async def test_what_a_run_leaves_behind_stops_no_other(code: str, sandbox: Sandbox) -> None:
+    assert await run(sandbox, code) == []
+    assert [await run(sandbox, "return []") for _ in range(3)] == [[], [], []]
+
+
 async def test_one_run_that_hangs_stops_no_other(sandbox: Sandbox) -> None:
     hanging = asyncio.ensure_future(fails(sandbox, "for (;;);", Limits(2.0, 64)))
     assert [await run(sandbox, "return []") for _ in range(3)] == [[], [], []]

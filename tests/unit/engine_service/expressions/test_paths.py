@@ -170,6 +170,12 @@ def test_everything_else_does(source: str) -> None:
     assert expression(source).path is None
 
 
+async def test_half_a_character_is_replaced(evaluate: Callable[..., Awaitable[Any]]) -> None:
+    scope = scope_with({"s": "😀!"})
+    assert compile_parameters("{{ $json.s[0] }}{{ $json.s[2] }}").try_resolve(scope) == ["\ufffd!"]
+    assert await evaluate("[$json.s[0], $json.s]", scope) == ["\ufffd", "😀!"]
+
+
 def test_integers_of_any_size_go_through_a_path_unharmed() -> None:
     scope = scope_with({"id": 2**70})
     assert compile_parameters({"id": "{{ $json.id }}"}).try_resolve(scope) == [{"id": 2**70}]
