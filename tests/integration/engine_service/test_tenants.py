@@ -1,0 +1,391 @@
+"""A second tenant at every door, and at the tables themselves: nothing is seen, nothing changes."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import Message
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+
+from engine_service.catalogue import builtin
+from engine_service.dispatch import Claims
+from engine_service.execute import World
+from engine_service.expressions import Evaluator
+from engine_service.feed import Feed
+from engine_service.hooks import Listeners
+from engine_service.journal import Journal
+from engine_service.node import HttpRequest, HttpResponse
+from engine_service.servicers.approvals import ApprovalServicer
+from engine_service.servicers.node_types import NodeTypeServicer
+from engine_service.servicers.simulation import SimulationServicer
+from engine_service.servicers.triggers import TriggerServicer
+from engine_service.servicers.versions import VersionServicer
+from engine_service.servicers.workflows import WorkflowServicer
+from engine_service.simulate import Simulator
+from engine_service.store.approvals import approvals
+from engine_service.store.runs import NewRun, insert_runs
+from shared.clock import SystemClock
+from shared.database import Database, DatabaseRole
+from shared.errors import Forbidden, NotFound, Unauthenticated
+from shared.identity import Role
+from shared.ids import new_id
+from shared.pb.flowloom.common.v1.document_pb2 import Document
+from shared.pb.flowloom.engine.v1 import (
+    approval_pb2,
+    approval_service_pb2,
+    approval_service_pb2_grpc,
+    node_type_service_pb2,
+    node_type_service_pb2_grpc,
+    simulation_service_pb2,
+    simulation_service_pb2_grpc,
+    trigger_service_pb2,
+    trigger_service_pb2_grpc,
+    version_service_pb2,
+    version_service_pb2_grpc,
+    workflow_service_pb2,
+    workflow_service_pb2_grpc,
+)
+from tests.support.serving import ADA, BOB, acting_as, serving
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+MARK = "adas-own-business"
+DEFINITION = Document(
+    json=json.dumps(
+        {
+            "name": MARK,
+            "nodes": [
+                {
+                    "id": "hook",
+                    "name": MARK,
+                    "type": "trigger.webhook",
+                    "parameters": {"path": MARK},
+                },
+            ],
+        }
+    ).encode()
+)
+HARMLESS = Document(json=b'{"nodes": [{"id": "s", "name": "S", "type": "trigger.manual"}]}')
+SERVICES: dict[str, tuple[Any, Any]] = {
+    "ApprovalService": (approval_service_pb2, approval_service_pb2_grpc),
+    "NodeTypeService": (node_type_service_pb2, node_type_service_pb2_grpc),
+    "SimulationService": (simulation_service_pb2, simulation_service_pb2_grpc),
+    "TriggerService": (trigger_service_pb2, trigger_service_pb2_grpc),
+    "VersionService": (version_service_pb2, version_service_pb2_grpc),
+    "WorkflowService": (workflow_service_pb2, workflow_service_pb2_grpc),
+}
+# The path itself is what a webhook's sender shows; no role is asked for.
+OPEN = {"FireWebhook"}
+
+
+class NoWorld:
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        raise AssertionError(f"the trial sent {request}")
+
+
+@dataclass
+class Estate:
+    """What Ada has: the ids that Bob has got hold of."""
+
+    stubs: dict[str, Any]
+    ids: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def methods() -> list[tuple[str, str]]:
+    return [
+        (name, method.name)
+        for name, (messages, _) in SERVICES.items()
+        for method in _descriptor(messages, name).methods
+    ]
+
+
+def _descriptor(messages: Any, name: str) -> ServiceDescriptor:
+    return messages.DESCRIPTOR.services_by_name[name]
+
+
+@pytest.fixture(scope="module")
+async def estate(
+    app_database: Database, worker_database: Database, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Estate]:
+    clock, evaluator = SystemClock(), Evaluator()
+    feed = Feed(app_database)
+    journal = Journal(
+        worker_database,
+        feed,
+        Claims(worker_database, "worker_test", 3),
+        room=lambda: 0,
+        take=lambda _: None,
+    )
+    listeners = Listeners(worker_database, builtin())
+    world = World(http=NoWorld(), sandbox=None, models=None)
+    servicers = {
+        "ApprovalService": ApprovalServicer(app_database, clock),
+        "NodeTypeService": NodeTypeServicer(builtin()),
+        "SimulationService": SimulationServicer(Simulator(builtin(), world, evaluator, clock)),
+        "TriggerService": TriggerServicer(app_database, listeners, journal, feed, clock),
+        "VersionService": VersionServicer(app_database, clock),
+        "WorkflowService": WorkflowServicer(app_database, builtin(), clock),
+    }
+    listed = [(SERVICES[name][1], name, servicer) for name, servicer in servicers.items()]
+    async with serving(tmp_path_factory.mktemp("engine"), listed) as channel:
+        stubs = {
+            name: getattr(module, f"{name}Stub")(channel) for name, (_, module) in SERVICES.items()
+        }
+        estate = Estate(stubs)
+        await settle(estate, worker_database)
+        yield estate
+    await evaluator.close()
+
+
+async def settle(estate: Estate, worker: Database) -> None:
+    """Let Ada have one of everything."""
+    with acting_as(ADA):
+        stub = estate.stubs["WorkflowService"]
+        created = await stub.CreateWorkflow(
+            workflow_service_pb2.CreateWorkflowRequest(definition=DEFINITION)
+        )
+        workflow_id = created.workflow.id
+        await stub.ActivateWorkflow(
+            workflow_service_pb2.ActivateWorkflowRequest(workflow_id=workflow_id)
+        )
+        listed = await estate.stubs["TriggerService"].ListTriggers(
+            trigger_service_pb2.ListTriggersRequest()
+        )
+    run = NewRun(new_id("run"), "ten_a", workflow_id, 1, "live", "api", "hook", "{}", NOW)
+    approval_id = new_id("apr")
+    async with worker.transaction() as connection:
+        await insert_runs(connection, [run])
+        await connection.execute(
+            text("INSERT INTO engine.waits VALUES (:id, 'ask', '', 1, 'ten_a')"), {"id": run.id}
+        )
+        await connection.execute(
+            approvals.insert().values(
+                id=approval_id,
+                tenant_id="ten_a",
+                run_id=run.id,
+                workflow_id=workflow_id,
+                node_id="ask",
+                iteration="",
+                title=MARK,
+                message=MARK,
+                approvers=[],
+                created_at=NOW,
+            )
+        )
+    estate.ids = {
+        "workflow_id": workflow_id,
+        "trigger_id": listed.triggers[0].id,
+        "run_id": run.id,
+        "approval_id": approval_id,
+    }
+
+
+def request_for(estate: Estate, service: str, method: str) -> Message:
+    """The request that would reach what is Ada's: every id in it is hers."""
+    messages = SERVICES[service][0]
+    kind = getattr(messages, f"{method}Request")
+    fields: dict[str, Any] = {
+        name: estate.ids[name] for name in estate.ids if name in kind.DESCRIPTOR.fields_by_name
+    }
+    fillings: dict[str, Any] = {
+        "definition": HARMLESS,
+        "number": 1,
+        "decision": approval_pb2.DECISION_APPROVE,
+        "name": "Mine now",
+        "type": "data.set",
+    }
+    fields |= {name: fillings[name] for name in fillings if name in kind.DESCRIPTOR.fields_by_name}
+    return kind(**fields)
+
+
+async def everything_of_ada(worker: Database) -> dict[str, list[str]]:
+    """Every row of hers, in every table of the engine that has a tenant."""
+    async with worker.transaction() as connection:
+        return {
+            table: sorted(
+                (
+                    await connection.execute(
+                        text(f"SELECT row(t.*)::text FROM engine.{table} t WHERE tenant_id='ten_a'")
+                    )
+                ).scalars()
+            )
+            for table in await tables(connection)
+        }
+
+
+async def tables(connection: Any) -> list[str]:
+    found = await connection.execute(
+        text(
+            "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
+            " WHERE c.relnamespace = 'engine'::regnamespace AND c.relkind = 'r'"
+            " AND a.attname = 'tenant_id' ORDER BY 1"
+        )
+    )
+    return list(found.scalars())
+
+
+# --- at the door
+
+
+@pytest.mark.parametrize(("service", "method"), methods())
+async def test_another_tenant_finds_nothing_behind_any_operation(
+    estate: Estate, worker_database: Database, service: str, method: str
+) -> None:
+    before = await everything_of_ada(worker_database)
+    assert before["workflows"]
+    call: Callable[[Message], Any] = getattr(estate.stubs[service], method)
+    request = request_for(estate, service, method)
+    with acting_as(BOB):
+        try:
+            answer = await call(request)
+        except NotFound as absent:
+            answer = absent
+    told = str(answer)
+    assert MARK not in told
+    assert not any(identifier in told for identifier in estate.ids.values())
+    if _names_something(request, estate):
+        assert isinstance(answer, NotFound) or _is_empty(answer)
+    assert await everything_of_ada(worker_database) == before
+
+
+def _names_something(request: Message, estate: Estate) -> bool:
+    return any(identifier in str(request) for identifier in estate.ids.values())
+
+
+def _is_empty(answer: Message) -> bool:
+    return not answer.ListFields()
+
+
+@pytest.mark.parametrize(("service", "method"), methods())
+async def test_nobody_is_answered_without_an_identity(
+    estate: Estate, service: str, method: str
+) -> None:
+    with acting_as(None), pytest.raises(Unauthenticated):
+        await getattr(estate.stubs[service], method)(request_for(estate, service, method))
+
+
+@pytest.mark.parametrize("tenant", ["", "ten_a' OR true --", "%", "ten_a\n"])
+async def test_a_tenant_of_no_meaning_sees_nothing(estate: Estate, tenant: str) -> None:
+    with acting_as(BOB.model_copy(update={"tenant_id": tenant})):
+        answer = await estate.stubs["WorkflowService"].ListWorkflows(
+            workflow_service_pb2.ListWorkflowsRequest()
+        )
+    assert _is_empty(answer)
+
+
+# --- at the tables
+
+
+async def test_every_table_with_a_tenant_is_secured_by_force(app_database: Database) -> None:
+    async with app_database.transaction() as connection:
+        found = await connection.execute(
+            text(
+                "SELECT relname FROM pg_class WHERE relnamespace = 'engine'::regnamespace"
+                " AND relkind = 'r' AND NOT (relrowsecurity AND relforcerowsecurity)"
+            )
+        )
+        assert list(found.scalars()) == ["alembic_version"]
+        assert len(await tables(connection)) >= 9
+
+
+@pytest.mark.parametrize("tenant", ["", "ten_b"])
+async def test_without_her_tenant_her_rows_do_not_exist(
+    app_database: Database, estate: Estate, tenant: str
+) -> None:
+    async with app_database.transaction(tenant) as connection:
+        for table in await tables(connection):
+            seen = await connection.execute(
+                text(f"SELECT count(*) FROM engine.{table} WHERE tenant_id = 'ten_a'")
+            )
+            assert seen.scalar() == 0, table
+
+
+async def test_a_tenant_does_not_outlive_its_transaction(engine_url: str, estate: Estate) -> None:
+    database = Database(engine_url, DatabaseRole.APP, size=1)
+    count = text("SELECT count(*) FROM engine.workflows")
+    async with database.transaction("ten_a") as connection:
+        assert (await connection.execute(count)).scalar() != 0
+    async with database.transaction() as connection:
+        assert (await connection.execute(count)).scalar() == 0
+    await database.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE engine.workflows SET name = 'x' WHERE id = :workflow_id",
+        "DELETE FROM engine.triggers WHERE id = :trigger_id",
+        "UPDATE engine.approvals SET status = 'approved' WHERE id = :approval_id",
+        "DELETE FROM engine.waits WHERE run_id = :run_id",
+    ],
+)
+@pytest.mark.parametrize("tenant", ["", "ten_b"])
+async def test_another_tenants_statements_touch_nothing(
+    app_database: Database, estate: Estate, statement: str, tenant: str
+) -> None:
+    async with app_database.transaction(tenant) as connection:
+        touched = await connection.execute(text(statement), estate.ids)
+        assert touched.rowcount == 0
+
+
+@pytest.mark.parametrize(
+    ("statement", "refused"),
+    [
+        # Rows of another tenant, or hung on another tenant's rows.
+        (
+            "INSERT INTO engine.workflows (id, tenant_id, name, latest_version, etag, created_at,"
+            " updated_at) VALUES ('wf_x', 'ten_a', 'x', 1, 'x', now(), now())",
+            ProgrammingError,
+        ),
+        (
+            "INSERT INTO engine.versions (workflow_id, number, tenant_id, definition, digest,"
+            " created_by, created_at) VALUES (:workflow_id, 2, 'ten_b', '{}', 'x', 'x', now())",
+            IntegrityError,
+        ),
+        (
+            "INSERT INTO engine.triggers (id, tenant_id, workflow_id, version, node_id, type,"
+            " parameters, created_at)"
+            " VALUES ('trg_x', 'ten_b', :workflow_id, 1, 'n', 'x', '{}', now())",
+            IntegrityError,
+        ),
+        (
+            "INSERT INTO engine.signals (run_id, node_id, iteration, attempt, tenant_id, answer)"
+            " VALUES (:run_id, 'ask', '', 1, 'ten_a', '{}')",
+            ProgrammingError,
+        ),
+        # What no request may do at all.
+        ("UPDATE engine.versions SET definition = '{}'", ProgrammingError),
+        ("DELETE FROM engine.workflows", ProgrammingError),
+        ("UPDATE engine.triggers SET next_fire_at = now()", ProgrammingError),
+        ("DELETE FROM engine.runs", ProgrammingError),
+        ("UPDATE engine.runs SET status = 'completed'", ProgrammingError),
+        ("TRUNCATE engine.workflows", ProgrammingError),
+        ("ALTER TABLE engine.workflows DISABLE ROW LEVEL SECURITY", ProgrammingError),
+        ("SELECT * FROM absurd.t_flowloom", ProgrammingError),
+    ],
+)
+async def test_what_must_not_be_written_is_refused(
+    app_database: Database, estate: Estate, statement: str, refused: type[DBAPIError]
+) -> None:
+    with pytest.raises(refused):
+        async with app_database.transaction("ten_b") as connection:
+            await connection.execute(text(statement), estate.ids)
+
+
+async def test_a_viewer_of_her_own_tenant_changes_nothing(
+    estate: Estate, worker_database: Database
+) -> None:
+    before = await everything_of_ada(worker_database)
+    with acting_as(ADA.model_copy(update={"role": Role.VIEWER})):
+        for service, method in methods():
+            if method in OPEN:
+                continue
+            try:
+                await getattr(estate.stubs[service], method)(request_for(estate, service, method))
+            except Forbidden:
+                continue
+    assert await everything_of_ada(worker_database) == before
