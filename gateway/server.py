@@ -20,6 +20,7 @@ import uvicorn
 import uvloop
 from pydantic import ValidationError
 from sqlalchemy import text
+from starlette.types import ASGIApp
 
 from gateway.app import Parts, build_app
 from gateway.auth import Authenticator, Authority
@@ -108,23 +109,7 @@ async def build(settings: Settings) -> AsyncGenerator[Parts]:
 async def serve(settings: Settings) -> None:
     """Serve until told to stop."""
     async with build(settings) as parts:
-        config = uvicorn.Config(
-            build_app(parts),
-            host=settings.gateway_host,
-            port=settings.gateway_port,
-            loop="none",
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=bool(settings.gateway_trusted_proxies),
-            forwarded_allow_ips=list(settings.gateway_trusted_proxies),
-            timeout_keep_alive=75,  # longer than a load balancer keeps an idle connection
-            timeout_graceful_shutdown=int(settings.drain_seconds),
-        )
-        server = Server(config)
+        server = Server(uvicorn_config(build_app(parts), settings))
 
         def drain() -> None:
             log.info("draining")
@@ -137,6 +122,26 @@ async def serve(settings: Settings) -> None:
             loop.add_signal_handler(number, drain)
         log.info("serving", host=settings.gateway_host, port=settings.gateway_port)
         await server.serve()
+
+
+def uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    """How uvicorn serves the application; it logs nothing itself, and adds nothing of its own."""
+    return uvicorn.Config(
+        app,
+        host=settings.gateway_host,
+        port=settings.gateway_port,
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.gateway_trusted_proxies),
+        forwarded_allow_ips=list(settings.gateway_trusted_proxies),
+        timeout_keep_alive=75,  # longer than a load balancer keeps an idle connection
+        timeout_graceful_shutdown=int(settings.drain_seconds),
+    )
 
 
 class Server(uvicorn.Server):

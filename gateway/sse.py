@@ -36,6 +36,8 @@ _LATER = b"retry: 5000\n\n"
 _MAX_SEQUENCE = 2**63 - 1
 _PATIENCE_SECONDS = 60.0
 _PAUSE_SECONDS = 0.5
+# gRPC itself tries again for about a second before it gives a service up.
+_SETTLED_SECONDS = 3.0
 
 
 class Batch(Protocol):
@@ -175,17 +177,19 @@ async def _resuming(open_stream: Open, after: int) -> AsyncGenerator[Batch]:
     """
     caller = call.current()  # the request's, which is over when a stream is opened again
     began_at = told_at = time.monotonic()
+    told = False
     while True:
         with call.use(caller):
             stream = open_stream(after)
         try:
             async for batch in stream:
-                after, told_at = batch.events[-1].sequence, time.monotonic()
+                after, told, told_at = batch.events[-1].sequence, True, time.monotonic()
                 yield batch
             return
         except Unavailable:
             now = time.monotonic()
-            if now - began_at < _PAUSE_SECONDS or now - told_at > _PATIENCE_SECONDS:
+            settled = told or now - began_at > _SETTLED_SECONDS
+            if not settled or now - told_at > _PATIENCE_SECONDS:
                 raise
         finally:
             stream.cancel()

@@ -26,7 +26,7 @@ IdempotencyKey = Annotated[
 _ENDED = (run_pb2.RUN_STATUS_COMPLETED, run_pb2.RUN_STATUS_FAILED, run_pb2.RUN_STATUS_CANCELLED)
 _GRACE_SECONDS = 10.0
 # Enough for the first events to arrive; a run that says nothing is followed all the same.
-_PATIENCE_SECONDS = 0.5
+_PATIENCE_SECONDS = 1.5
 
 
 class RunStatus(WireEnum):

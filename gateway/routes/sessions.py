@@ -21,7 +21,7 @@ chat = APIRouter(prefix="/v1/sessions", tags=["sessions"], route_class=ChatRoute
 
 # Until the turn has begun, a failure is an ordinary error; a turn begins at once.
 _TURN_PATIENCE_SECONDS = 10.0
-_PATIENCE_SECONDS = 0.5
+_PATIENCE_SECONDS = 1.5
 
 
 class SessionMode(WireEnum):

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
-import uvicorn
 
 from gateway.app import Parts, build_app
-from gateway.server import Server, build
+from gateway.server import Server, build, uvicorn_config
 from gateway.settings import Settings
 
 PASSWORD = "correct horse battery staple"
@@ -63,16 +62,7 @@ async def serving(settings: Settings) -> AsyncGenerator[Gateway]:
     """Serve a gateway until the block ends."""
     async with build(settings) as parts:
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            server = Server(
-                uvicorn.Config(
-                    build_app(parts),
-                    http="httptools",
-                    ws="none",
-                    lifespan="off",
-                    log_config=None,
-                    timeout_graceful_shutdown=5,
-                )
-            )
+            server = Server(uvicorn_config(build_app(parts), settings))
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(server.serve([listener]))
                 while not server.started:
