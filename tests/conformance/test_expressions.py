@@ -18,6 +18,7 @@ from engine_service.expressions import (
     NodeOutput,
     Scope,
     compile_parameters,
+    parse,
 )
 
 HERE = Path(__file__).parent
