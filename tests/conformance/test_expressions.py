@@ -116,6 +116,24 @@ async def test_a_recorded_expression_gives_its_value(
     assert agrees is (identified(row) not in DIFFERS), found
 
 
+PATHS = [
+    row
+    for row in ROWS
+    for found in parse(row["expression"].removeprefix("=")).expressions
+    if found.path is not None
+]
+
+
+@pytest.mark.parametrize("row", PATHS, ids=identified)
+async def test_a_recorded_path_is_the_same_in_v8(row: dict[str, Any], evaluator: Evaluator) -> None:
+    (found,) = parse(row["expression"].removeprefix("=")).expressions
+    scope, index = scope_of(row), row["itemIndex"]
+    fast = await outcome(evaluator, f"{{{{ {found.source} }}}}", scope, index)
+    slow = await outcome(evaluator, f"{{{{ (0, {found.source}) }}}}", scope, index)
+    assert isinstance(fast, ExpressionError) is isinstance(slow, ExpressionError)
+    assert isinstance(fast, ExpressionError) or fast == slow
+
+
 @pytest.mark.parametrize(
     "row", [row for row in ROWS if row["category"] == "security"], ids=identified
 )
