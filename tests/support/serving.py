@@ -39,8 +39,17 @@ async def serving(
         )
         for module, name, servicer in services
     ]
+    async with serving_services(directory, listed) as channel:
+        yield channel
+
+
+@asynccontextmanager
+async def serving_services(
+    directory: Path, services: Iterable[Service]
+) -> AsyncGenerator[grpc.aio.Channel]:
+    """Serve and call over a socket."""
     address = f"unix:{directory}/engine.sock"
-    server = RpcServer(listed, SECRET, address)
+    server = RpcServer(services, SECRET, address)
     await server.start()
     channel = connect(address, [], SECRET)
     yield channel

@@ -1,7 +1,7 @@
 """A second tenant at every door, and at the tables themselves: nothing is seen, nothing changes."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -9,27 +9,14 @@ from typing import Any
 import pytest
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
+from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
-from engine_service.catalogue import builtin
-from engine_service.dispatch import Claims
-from engine_service.execute import World
-from engine_service.expressions import Evaluator
-from engine_service.feed import Feed
-from engine_service.hooks import Listeners
-from engine_service.journal import Journal
-from engine_service.node import HttpRequest, HttpResponse
-from engine_service.servicers.approvals import ApprovalServicer
-from engine_service.servicers.node_types import NodeTypeServicer
-from engine_service.servicers.simulation import SimulationServicer
-from engine_service.servicers.triggers import TriggerServicer
-from engine_service.servicers.versions import VersionServicer
-from engine_service.servicers.workflows import WorkflowServicer
-from engine_service.simulate import Simulator
+from engine_service.server import build
+from engine_service.settings import Settings
 from engine_service.store.approvals import approvals
 from engine_service.store.runs import NewRun, insert_runs
-from shared.clock import SystemClock
 from shared.database import Database, DatabaseRole
 from shared.errors import Forbidden, NotFound, Unauthenticated
 from shared.identity import Role
@@ -41,6 +28,8 @@ from shared.pb.flowloom.engine.v1 import (
     approval_service_pb2_grpc,
     node_type_service_pb2,
     node_type_service_pb2_grpc,
+    run_service_pb2,
+    run_service_pb2_grpc,
     simulation_service_pb2,
     simulation_service_pb2_grpc,
     trigger_service_pb2,
@@ -50,7 +39,7 @@ from shared.pb.flowloom.engine.v1 import (
     workflow_service_pb2,
     workflow_service_pb2_grpc,
 )
-from tests.support.serving import ADA, BOB, acting_as, serving
+from tests.support.serving import ADA, BOB, SECRET, acting_as, serving_services
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 MARK = "adas-own-business"
@@ -73,6 +62,7 @@ HARMLESS = Document(json=b'{"nodes": [{"id": "s", "name": "S", "type": "trigger.
 SERVICES: dict[str, tuple[Any, Any]] = {
     "ApprovalService": (approval_service_pb2, approval_service_pb2_grpc),
     "NodeTypeService": (node_type_service_pb2, node_type_service_pb2_grpc),
+    "RunService": (run_service_pb2, run_service_pb2_grpc),
     "SimulationService": (simulation_service_pb2, simulation_service_pb2_grpc),
     "TriggerService": (trigger_service_pb2, trigger_service_pb2_grpc),
     "VersionService": (version_service_pb2, version_service_pb2_grpc),
@@ -80,11 +70,7 @@ SERVICES: dict[str, tuple[Any, Any]] = {
 }
 # The path itself is what a webhook's sender shows; no role is asked for.
 OPEN = {"FireWebhook"}
-
-
-class NoWorld:
-    async def send(self, request: HttpRequest) -> HttpResponse:
-        raise AssertionError(f"the trial sent {request}")
+STREAMS = {"WatchRun"}
 
 
 @dataclass
@@ -109,36 +95,22 @@ def _descriptor(messages: Any, name: str) -> ServiceDescriptor:
 
 @pytest.fixture(scope="module")
 async def estate(
-    app_database: Database, worker_database: Database, tmp_path_factory: pytest.TempPathFactory
+    engine_url: str, worker_database: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Estate]:
-    clock, evaluator = SystemClock(), Evaluator()
-    feed = Feed(app_database)
-    journal = Journal(
-        worker_database,
-        feed,
-        Claims(worker_database, "worker_test", 3),
-        room=lambda: 0,
-        take=lambda _: None,
-    )
-    listeners = Listeners(worker_database, builtin())
-    world = World(http=NoWorld(), sandbox=None, models=None)
-    servicers = {
-        "ApprovalService": ApprovalServicer(app_database, clock),
-        "NodeTypeService": NodeTypeServicer(builtin()),
-        "SimulationService": SimulationServicer(Simulator(builtin(), world, evaluator, clock)),
-        "TriggerService": TriggerServicer(app_database, listeners, journal, feed, clock),
-        "VersionService": VersionServicer(app_database, clock),
-        "WorkflowService": WorkflowServicer(app_database, builtin(), clock),
-    }
-    listed = [(SERVICES[name][1], name, servicer) for name, servicer in servicers.items()]
-    async with serving(tmp_path_factory.mktemp("engine"), listed) as channel:
-        stubs = {
-            name: getattr(module, f"{name}Stub")(channel) for name, (_, module) in SERVICES.items()
+    settings = Settings(database_url=SecretStr(engine_url), mesh_secret=SecretStr(SECRET))
+    async with build(settings) as engine:
+        assert {service.name for service in engine.services} == {
+            f"flowloom.engine.v1.{name}" for name in SERVICES
         }
-        estate = Estate(stubs)
-        await settle(estate, worker_database)
-        yield estate
-    await evaluator.close()
+        directory = tmp_path_factory.mktemp("engine")
+        async with serving_services(directory, engine.services) as channel:
+            stubs = {
+                name: getattr(module, f"{name}Stub")(channel)
+                for name, (_, module) in SERVICES.items()
+            }
+            estate = Estate(stubs)
+            await settle(estate, worker_database)
+            yield estate
 
 
 async def settle(estate: Estate, worker: Database) -> None:
@@ -237,11 +209,10 @@ async def test_another_tenant_finds_nothing_behind_any_operation(
 ) -> None:
     before = await everything_of_ada(worker_database)
     assert before["workflows"]
-    call: Callable[[Message], Any] = getattr(estate.stubs[service], method)
     request = request_for(estate, service, method)
     with acting_as(BOB):
         try:
-            answer = await call(request)
+            answer = await call(estate, service, method)
         except NotFound as absent:
             answer = absent
     told = str(answer)
@@ -260,12 +231,22 @@ def _is_empty(answer: Message) -> bool:
     return not answer.ListFields()
 
 
+async def call(estate: Estate, service: str, method: str) -> Message:
+    """What the operation answers to the request that would reach Ada's; a stream's first word."""
+    said = getattr(estate.stubs[service], method)(request_for(estate, service, method))
+    if _descriptor(SERVICES[service][0], service).methods_by_name[method].server_streaming:
+        async for message in said:
+            return message
+        raise AssertionError("the stream ended without a word")
+    return await said
+
+
 @pytest.mark.parametrize(("service", "method"), methods())
 async def test_nobody_is_answered_without_an_identity(
     estate: Estate, service: str, method: str
 ) -> None:
     with acting_as(None), pytest.raises(Unauthenticated):
-        await getattr(estate.stubs[service], method)(request_for(estate, service, method))
+        await call(estate, service, method)
 
 
 @pytest.mark.parametrize("tenant", ["", "ten_a' OR true --", "%", "ten_a\n"])
@@ -382,10 +363,10 @@ async def test_a_viewer_of_her_own_tenant_changes_nothing(
     before = await everything_of_ada(worker_database)
     with acting_as(ADA.model_copy(update={"role": Role.VIEWER})):
         for service, method in methods():
-            if method in OPEN:
+            if method in OPEN | STREAMS:
                 continue
             try:
-                await getattr(estate.stubs[service], method)(request_for(estate, service, method))
+                await call(estate, service, method)
             except Forbidden:
                 continue
     assert await everything_of_ada(worker_database) == before
