@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+
 import pytest
 
 from engine_service.node import Done, Failed, Outcome
