@@ -1,0 +1,31 @@
+"""What other makers' systems would do: there is no node for them, so each is a gap."""
+
+import re
+
+from agent_service.authors.offline.actions.language import read_language_task
+from agent_service.authors.offline.reading import Foreign, Step
+from agent_service.authors.offline.systems import find_system, is_notice
+from agent_service.authors.offline.text import Text
+
+_ACTING = re.compile(
+    r"\b(?:to|in|into|on|via|from|using|through|with|my|our|the|a|an|all)\b|发|到|从|在|用|给|写入|保存|记录|通知|读取",
+    re.IGNORECASE,
+)
+_MODELS = re.compile(r"\b(?:openai|gpt|claude|gemini|llm|ai)\b", re.IGNORECASE)
+
+
+def read_foreign(plain: str, text: Text) -> Step | None:
+    """`post it to Slack`, `save it in Google Sheets`, 发到飞书群."""
+    system = find_system(plain)
+    if system is None or not _ACTING.search(plain):
+        return None
+    if _MODELS.search(plain) and read_language_task(plain, text):
+        return None
+    return Foreign(text.restore(plain), system.name, text.literal(plain, "quote") or "")
+
+
+def read_notice(plain: str, text: Text) -> Step | None:
+    """`notify the team`: by what means was not said."""
+    if not is_notice(plain):
+        return None
+    return Foreign(text.restore(plain), "", text.literal(plain, "quote") or "")

@@ -1,0 +1,72 @@
+"""What a language model does: summarize, classify, translate, extract, write, judge."""
+
+import re
+
+from agent_service.authors.offline.reading import Ai, Step
+from agent_service.authors.offline.text import Text
+
+_TASKS: tuple[tuple[str, "re.Pattern[str]"], ...] = tuple(
+    (task, re.compile(pattern, re.IGNORECASE))
+    for task, pattern in (
+        ("summarize", r"\bsummari[sz](?:e|es|ing|ation)|\bsummar(?:y|ies)\b|\bcondens|\bdigest\b|\btl;?dr\b|\bshorten|总结|摘要|概括|概述|归纳"),
+        ("translate", r"\btranslat|翻译|译成|译为"),
+        ("classify", r"\bclassif|\bcategori[sz]|\bsentiment|\bprioriti[sz]e|\btriage|\blabel(?:s|ing)?\b|\bdetect (?:the |its )?(?:language|"
+                     r"intent|topic|spam|tone|mood|urgency|category)|\bintent\b|\bspam\b|分类|归类|情感|情绪|打标签|意图"),
+        ("extract", r"\bextract|\bpull out\b|\bidentif(?:y|ies)|\bpick out\b|提取|抽取|识别"),
+        ("rewrite", r"\brewrit|\brephras|\bparaphras|\bproofread|\bcorrect (?:the |its )?(?:grammar|spelling)|\bimprove|\bpolish|\bstyle\b|改写|润色|改进"),
+        ("judge", r"\bevaluat|\bassess|\bscor(?:e|es|ing)\b|\brat(?:e|es|ing)\b|\bjudg|\bdecid|\bdetermin|\breview|\banaly[sz]|\binterpret|\bmatch\b|"
+                  r"评估|评分|判断|分析|审阅|打分"),
+        ("write", r"\bgenerat|\bwrit(?:e|es|ing)\b|\bdraft|\bcompos|\bcreat(?:e|es|ing) (?:a |an |the )?(?:\w+ ){0,2}?(?:text|post|article|story|"
+                  r"content|copy|title|caption|description|reply|response|prompt|outline|report|script|message|e-?mail|answer|idea|keyword|poem|"
+                  r"joke|blog|summary|plan|list)s?\b|\btailor|\bbrainstorm|\bsuggest|\brecommend|\banswer\b.*\bquestions?\b|生成|撰写|写一|编写|创作|"
+                  r"起草|回答问题|推荐"),
+        ("ask", r"\b(?:use|using|with|ask|via|call|let) (?:an? |the )?(?:ai|llm|gpt[\w.-]*|chat ?gpt|openai|claude|gemini|mistral|llama|deepseek|"
+                r"language model|model|anthropic|ollama|copilot)\b|\bai[- ](?:agent|assistant|powered|driven|model|generated)|\b(?:gpt-?\w*|llm|claude|"
+                r"gemini|openai|chatgpt|deepseek)\b|人工智能|大模型|语言模型|\bAI\b|智能"),
+    )
+)  # fmt: skip
+_LABELS = re.compile(
+    r"\b(?:as|into|in|between|categories|classes|labels|one of|among)\b(?: (?:are|is|being))?:?\s*(?P<labels>[^.;]+?)$|(?:为|成|分为|归为)(?P<han>[^。；]+)$",
+    re.IGNORECASE,
+)
+_SPLIT = re.compile(r"\s*(?:,\s*(?:and |or )?|\band\b|\bor\b|/|、|和|或|，)\s*", re.IGNORECASE)
+_FIELDS = re.compile(
+    r"\b(?:extract|pull out|identify|pick out)(?:s|ing)?\s+(?:(?:the|its|their|all|a|an|any)\s+)*(?P<fields>.+?)"
+    r"(?:\s+(?:from|in|out of|of the|using|with|for)\b.*)?$|(?:提取|抽取|识别)(?:出)?(?P<han>[^,，。]+)$",
+    re.IGNORECASE,
+)
+_LENGTH = 60
+
+
+def read_language_task(plain: str, text: Text) -> Step | None:
+    """`summarize it in three sentences`, `classify as bug, billing or other`, 翻译成英文."""
+    task = next((task for task, pattern in _TASKS if pattern.search(plain)), None)
+    if task is None:
+        return None
+    return Ai(
+        phrase=text.restore(plain),
+        task=task,
+        instruction=text.restore(plain),
+        labels=_labels(plain, text) if task == "classify" else (),
+        fields=_fields(plain, text) if task == "extract" else (),
+    )
+
+
+def _labels(plain: str, text: Text) -> list[str]:
+    found = _LABELS.search(plain)
+    if found is None:
+        return []
+    said = [
+        text.restore(one).strip(" '\"“”.") for one in _SPLIT.split(found["labels"] or found["han"])
+    ]
+    short = [one for one in said if one and len(one.split()) <= 3]
+    return list(dict.fromkeys(short)) if len(short) >= 2 and len(short) == len(said) else []
+
+
+def _fields(plain: str, text: Text) -> list[str]:
+    found = _FIELDS.search(plain)
+    if found is None:
+        return []
+    said = [text.restore(one) for one in _SPLIT.split(found["fields"] or found["han"])]
+    names = [re.sub(r"[^\w\u4e00-\u9fff]+", "_", one.strip().lower()).strip("_") for one in said]
+    return [name for name in dict.fromkeys(names) if name and len(name) <= _LENGTH][:20]

@@ -1,0 +1,195 @@
+"""A request cut into clauses: what is to be done, under which condition, and how they hang together.
+
+Sentences end at full stops and line breaks; within them, clauses end where another thing to do
+begins. `if`, `otherwise` and `then` become roles and links; the words themselves are for others.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from agent_service.authors.offline.conditions import split_condition
+from agent_service.authors.offline.text import Text
+from agent_service.authors.offline.verbs import ACTION_START, HAN_ACTION
+
+Role = Literal["if", "else", "do"]
+Link = Literal["sentence", "then", "finally", "and"]
+_FLAGS = re.IGNORECASE
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A piece of a request.
+
+    Attributes:
+        role: `if` holds a condition, `else` nothing, `do` something to do.
+        link: How it follows what was before.
+        only: For `if`: it governs the next clause alone, as in `send it if …`.
+        negated: For `if`: said with `unless`.
+    """
+
+    role: Role
+    link: Link
+    plain: str = ""
+    only: bool = False
+    negated: bool = False
+
+
+_SENTENCE = (
+    r"(?:[.!?]+(?=[\s\"']|$)|[。！？]+|;|；|\s*\n+\s*(?:[-*•]\s+|\d+[.)]\s+)?|\s+[—–-]{1,2}\s+)"
+)
+_ARROW = r"\s*(?:→|->|=>|⇒)\s*"
+_THEN = (
+    r"[,，]?\s*\b(?:and |but )?(?:then|afterwards?|after that|after this|next|subsequently|once done)\b[,:]?\s*|"
+    r"[,，]?\s*(?:然后|接着|随后|之后(?!的)|接下来)[,，]?\s*|[,，]\s*再(?!次)"
+)
+_FINALLY = (
+    r"[,，]?\s*\b(?:and )?(?:finally|lastly|at the end|in the end|in any case|either way|at last)\b,?\s*|"
+    r"[,，]?\s*(?:最后|最终|无论如何)[,，]?\s*"
+)
+_ELSE = (
+    r"(?:(?:otherwise|or else|else|if not|in (?:all )?other cases|in any other case)(?!\w)|"
+    r"否则|不然|要不然|其他情况下?)"
+)
+_IF = (
+    r"(?:if|whenever|when|in case(?: of)?|provided(?: that)?|as long as|only if|only when|unless|"
+    r"should|如果|若是?|要是|假如|当|一旦|只有|除非)"
+)
+_CUTS: tuple[tuple[Link, "re.Pattern[str]"], ...] = (
+    ("sentence", re.compile(_SENTENCE)),
+    ("then", re.compile(_ARROW)),
+    ("finally", re.compile(_FINALLY, _FLAGS)),
+    ("then", re.compile(_THEN, _FLAGS)),
+    ("and", re.compile(rf"[,，]?\s*(?:\b(?:but|and)\s+)?(?={_ELSE})", _FLAGS)),
+    ("and", re.compile(rf"\s*[,，]\s*(?:and |but |or )?(?:also )?(?={ACTION_START})", _FLAGS)),
+    ("and", re.compile(rf"\s+(?:and|&|but)\s+(?:also )?(?={ACTION_START})", _FLAGS)),
+    ("and", re.compile(r"[,，]\s*(?:and |but )?(?=(?:if|when|unless|once)\b)", _FLAGS)),
+    ("and", re.compile(rf"[,，、]?\s*(?:并且|并|同时|而且|且)(?={HAN_ACTION})|[,，]\s*(?:则|就|便)?(?={HAN_ACTION})")),
+    ("and", re.compile(r"[,，]?\s*\b(?:and\s+)?(?=for (?:each|every)\b)|[,，](?=对于?每)", _FLAGS)),
+    ("and", re.compile(r"[,，]\s*(?=(?:如果|若|要是|假如|一旦|除非))")),
+)  # fmt: skip
+_LEADING = re.compile(
+    r"^(?:(?:please|and|also|so|just|then|first(?:ly)?|now|next|to|automatically|immediately|it should|"
+    r"it must|it (?:then )?(?:will|needs to)|i (?:want|need|would like)(?: you| it)? to|i'd like(?: you)? to|"
+    r"it|you should|we (?:want|need) to|"
+    r"make sure(?: to| that)?|be sure to|the (?:workflow|automation|flow|task) (?:should|must|needs to|requires|"
+    r"is to|will|also must)(?: also)?|(?:can|could) you)\b[,:]?\s+|请|帮我|麻烦|我想要?|我要|需要|自动|首先|先|就|则|再|也|还|"
+    r"系统|随后|能够?|可以|应该?|要)+",
+    _FLAGS,
+)
+_ELSE_START = re.compile(rf"^{_ELSE}[,，:]?\s*", _FLAGS)
+_IF_START = re.compile(rf"^(?P<word>{_IF})(?:\b|(?<=[\u4e00-\u9fff]))[,，]?\s*", _FLAGS)
+_TRAILING_IF = re.compile(
+    r"^(?P<act>.{4,}?)[,]?\s+(?P<word>only if|only when|if|when|unless|in case|as long as)\s+(?P<cond>.{4,})$",
+    _FLAGS,
+)
+_ACTION = re.compile(rf"\s+(?={ACTION_START})", _FLAGS)
+_BEFORE_NOUNS = frozenset(
+    "the a an my our your its his her their this that is are was to of not no any each every new".split()
+)
+_CONSENT = re.compile(
+    r"^(?P<condition>(?:(?:it|this|that|i|they|he|she|the \w+) )?(?:is |was |gets? )?(?:not )?"
+    r"(?:approved?s?|rejected?s?|declined?s?|denied|accepted|confirmed|refused))\s+(?P<act>\w.+)$",
+    _FLAGS,
+)
+_IF_END = re.compile(
+    r"\s*(?:[,，:：]\s*(?:then\s+|则|就|便|那么)?|\s+then\s+|(?:的话|时|的时候)?[,，]?\s*(?:则|就|那么|便)(?!是))"
+)
+
+
+def split(plain: str, text: Text) -> list[Clause]:
+    """Cut a request, its trigger set aside, into clauses."""
+    clauses: list[Clause] = []
+    for link, piece in _pieces(plain):
+        clauses.extend(_read(link, piece, text))
+    return _join_conditions(clauses)
+
+
+def _pieces(plain: str) -> list[tuple[Link, str]]:
+    pieces: list[tuple[Link, str]] = [("sentence", plain)]
+    for link, pattern in _CUTS:
+        cut: list[tuple[Link, str]] = []
+        for before, piece in pieces:
+            parts = [part for part in pattern.split(piece)]
+            cut.append((before, parts[0]))
+            cut.extend((link, part) for part in parts[1:])
+        pieces = _without_empty(cut)
+    return pieces
+
+
+def _without_empty(pieces: list[tuple[Link, str]]) -> list[tuple[Link, str]]:
+    """Drop what is empty; its link goes to what follows, the stronger one first."""
+    kept: list[tuple[Link, str]] = []
+    pending: Link | None = None
+    for link, piece in pieces:
+        if not piece.strip(" ,，:："):
+            pending = pending or link
+            continue
+        stronger = "sentence" if pending == "sentence" and link == "and" else link
+        kept.append((stronger, piece.strip()))
+        pending = None
+    return kept
+
+
+def _read(link: Link, piece: str, text: Text) -> list[Clause]:
+    """The clauses of one piece: an `else`, a condition, what is to be done."""
+    bare = _LEADING.sub("", piece, count=1).strip() or piece.strip()
+    if found := _ELSE_START.match(bare):
+        rest = bare[found.end() :]
+        return [Clause("else", link), *(_read("and", rest, text) if rest else [])]
+    if found := _IF_START.match(bare):
+        return _read_if(link, found["word"].lower(), bare[found.end() :], text)
+    if (found := _TRAILING_IF.match(bare)) and not _only_names(found["cond"]):
+        negated = found["word"].lower() == "unless"
+        condition = Clause("if", link, found["cond"], only=True, negated=negated)
+        return [condition, Clause("do", "and", found["act"])]
+    return [Clause("do", link, bare)]
+
+
+def _only_names(words: str) -> bool:
+    """`send it when done` states no condition."""
+    return bool(re.match(r"^(?:done|finished|ready|possible|needed|necessary)\b", words, _FLAGS))
+
+
+def _read_if(link: Link, word: str, rest: str, text: Text) -> list[Clause]:
+    negated = word in ("unless", "除非")
+    if found := _IF_END.search(rest):
+        condition, act = rest[: found.start()], rest[found.end() :]
+    elif (parts := split_condition(rest, text)) and parts[1]:
+        condition, act = rest[: len(rest) - len(parts[1])], parts[1]
+    else:
+        condition, act = _before_action(rest)
+    clauses = [Clause("if", link, condition.strip(), negated=negated)]
+    return [*clauses, *(_read("and", act, text) if act.strip() else [])]
+
+
+def _before_action(words: str) -> tuple[str, str]:
+    """A condition and what follows it, told apart only by the verb: `it fails send …`."""
+    if parts := split_condition_words(words):
+        return parts
+    for found in _ACTION.finditer(words):
+        before = words[: found.start()].split()
+        if len(before) >= 2 and before[-1].lower() not in _BEFORE_NOUNS:
+            return words[: found.start()], words[found.end() :]
+    return words, ""
+
+
+def split_condition_words(words: str) -> tuple[str, str] | None:
+    """`approved reply with yes`: a word of consent is a condition by itself."""
+    found = _CONSENT.match(words)
+    return (found["condition"], found["act"]) if found else None
+
+
+def _join_conditions(clauses: list[Clause]) -> list[Clause]:
+    """A condition that nothing follows belongs to what was before it: `send it, if …`."""
+    joined: list[Clause] = []
+    for place, clause in enumerate(clauses):
+        following = clauses[place + 1] if place + 1 < len(clauses) else None
+        alone = clause.role == "if" and (following is None or following.link == "sentence")
+        if alone and joined and joined[-1].role == "do" and clause.link != "sentence":
+            action = joined.pop()
+            joined.append(replace(clause, link=action.link, only=True))
+            joined.append(replace(action, link="and"))
+        else:
+            joined.append(clause)
+    return joined

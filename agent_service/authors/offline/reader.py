@@ -1,0 +1,216 @@
+"""From a text to a `Reading`: the start is set aside, the rest is cut into clauses and put in a tree.
+
+Scopes follow how people talk: a condition governs its sentence; `otherwise` belongs to the latest
+condition; what comes after `then` leaves a branch that only asked for consent, because the consent
+is what the condition was about.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from agent_service.authors.offline import framing
+from agent_service.authors.offline.actions import RECOGNIZERS
+from agent_service.authors.offline.actions.approvals import is_approval
+from agent_service.authors.offline.actions.lists import loop_source, read_loop
+from agent_service.authors.offline.actions.routes import read_routes
+from agent_service.authors.offline.clauses import Clause, split
+from agent_service.authors.offline.conditions import read_condition
+from agent_service.authors.offline.openings import fill, open_points
+from agent_service.authors.offline.reading import (
+    Approved,
+    Ask,
+    Branch,
+    Choice,
+    Condition,
+    Ignore,
+    Loop,
+    Reading,
+    SetFields,
+    Split,
+    Step,
+    Unmatched,
+)
+from agent_service.authors.offline.starts import StartFound, find_start
+from agent_service.authors.offline.text import Text, language_of
+from agent_service.authors.offline.titles import title_of
+
+_REST = re.compile(
+    r"\b(?:unmatched|everything else|anything else|(?:all|any|every) others?|the rest|default|fallback|remaining)\b|其他|其余|默认",
+    re.IGNORECASE,
+)
+_FIRST = re.compile(
+    r"\bfirst$|\bbefore (?:that|sending|posting|doing|you|it)\b|之前|先", re.IGNORECASE
+)
+_AFTER_CONSENT = re.compile(
+    r"^(?P<act2>.{4,}?)\s+(?:but )?(?:only )?(?:after|once|when|if|with|upon|subject to)\s+(?P<gate2>[^,]*?(?:approv\w*|consent|"
+    r"permission|confirms?|agrees?|sign-?off|go-?ahead|ok)(?: it| this| that)?)$"
+    r"|^(?P<gate>(?:(?:once|when|after|only after|only if|upon|with|only with)\s+)?[^,，]*?(?:approv(?:es?|al|ed)|permission|consent|"
+    r"confirm(?:s|ation)?|agrees?|sign-?off|go-?ahead))[,，]?\s+(?P<act>\S.+)$"
+    r"|^(?P<han>.*?(?:审批|批准|同意|确认)(?:之?后|通过后|了?再))[,，]?(?P<hanact>.+)$",
+    re.IGNORECASE,
+)
+
+
+def read(said: Sequence[str], answers: Mapping[str, str]) -> Reading:
+    """Everything that was said towards a workflow, with the answers filled in, as a reading."""
+    original = "\n".join(said)
+    text = Text.of(original)
+    name = framing.find_name(text)
+    show_plan = framing.wants_plan_first(text.plain)
+    found = find_start(text)
+    plain = framing.without_frame(_without(text.plain, found), show_plan)
+    steps = _Tree(text).grow(split(plain, text))
+    language = language_of(original)
+    title = name or title_of(said[0] if said else "")
+    reading = Reading(
+        language=language,
+        title=title,
+        start=found.start,
+        steps=steps,
+        show_plan_first=show_plan,
+    )
+    filled, assumptions = fill(reading, answers)
+    return replace(filled, open=open_points(filled, answers), assumptions=assumptions)
+
+
+def _without(plain: str, found: StartFound) -> str:
+    """The text without the words that said the start; a sentence ends where they stood."""
+    pieces = list(plain)
+    for begin, end in found.spans:
+        pieces[begin:end] = [" "] * (end - begin)
+        if begin < len(pieces):
+            pieces[begin] = "\n"
+    return "".join(pieces)
+
+
+class _Tree:
+    """Grows the tree of steps, clause by clause."""
+
+    def __init__(self, text: Text) -> None:
+        self._text = text
+        self._root: list[Step] = []
+        self._here = self._root
+        self._outside: dict[int, list[Step]] = {}
+        self._branch: Branch | None = None
+        self._once = False
+
+    def grow(self, clauses: Sequence[Clause]) -> list[Step]:
+        for clause in clauses:
+            match clause.role:
+                case "if":
+                    self._open(clause)
+                case "else":
+                    self._turn()
+                case "do":
+                    self._do(clause)
+        return self._root
+
+    def _open(self, clause: Clause) -> None:
+        """A condition: a new branch where we are, or back at the trunk for a new sentence."""
+        self._leave(clause)
+        condition = read_condition(clause.plain, self._text)
+        if clause.negated:
+            condition = replace(condition, negated=not condition.negated)
+        if self._about_consent(condition):
+            return
+        branch = Branch(condition.phrase, condition, [], [])
+        self._here.append(branch)
+        self._enter(branch, branch.then)
+        self._once = clause.only
+
+    def _about_consent(self, condition: Condition) -> bool:
+        """`if approved` right behind an approval is that approval's own two ways."""
+        if not any(isinstance(test, Approved) for test in condition.tests):
+            return False
+        last = self._here[-1] if self._here else None
+        if isinstance(last, Branch) and isinstance(last.condition.tests[0], Approved):
+            self._enter(last, last.otherwise if condition.negated else last.then)
+            return True
+        if not isinstance(last, Ask):
+            self._here.append(Ask(condition.phrase, ""))
+        branch = Branch(condition.phrase, replace(condition, negated=False), [], [])
+        self._here.append(branch)
+        self._enter(branch, branch.otherwise if condition.negated else branch.then)
+        return True
+
+    def _enter(self, branch: Branch, way: list[Step]) -> None:
+        self._outside[id(way)] = self._here
+        self._branch, self._here = branch, way
+
+    def _turn(self) -> None:
+        """`otherwise`: the other way of the latest branch."""
+        if self._branch is not None:
+            trunk = self._outside.get(id(self._branch.then), self._root)
+            self._outside[id(self._branch.otherwise)] = trunk
+            self._here = self._branch.otherwise
+            self._once = False
+
+    def _leave(self, clause: Clause) -> None:
+        """Where a clause belongs: a new sentence and `finally` go back to the trunk."""
+        if clause.link in ("sentence", "finally"):
+            self._here, self._once = self._root, False
+        elif clause.link == "then" and self._here is not self._root:
+            only_consent = all(isinstance(step, Ask) for step in self._here)
+            if self._here and only_consent:
+                self._here = self._outside.get(id(self._here), self._root)
+
+    def _do(self, clause: Clause) -> None:
+        self._leave(clause)
+        for step in self._steps(clause.plain):
+            self._place(step, clause)
+        if self._once and self._here is not self._root:
+            self._here, self._once = self._outside.get(id(self._here), self._root), False
+
+    def _place(self, step: Step, clause: Clause) -> None:
+        if isinstance(step, Ignore) and clause.link == "sentence" and self._branch is not None:
+            if not self._branch.otherwise:
+                self._branch.otherwise.append(step)
+            return
+        if isinstance(step, Ask) and self._here and _FIRST.search(clause.plain):
+            self._here.insert(len(self._here) - 1, step)
+            return
+        last = self._here[-1] if self._here else None
+        if isinstance(last, Choice) and _REST.search(clause.plain):
+            last.default.append(step)
+            return
+        if isinstance(step, SetFields) and isinstance(last, SetFields) and not last.fields:
+            self._here.pop()
+        self._here.append(step)
+        if isinstance(step, Loop):
+            self._outside[id(step.steps)] = self._here
+            self._here = step.steps
+
+    def _steps(self, plain: str) -> list[Step]:
+        """The steps that one clause asks for."""
+        if framing.says_nothing(plain):
+            return []
+        routed = read_routes(plain, self._text, self._steps)
+        if routed is not None:
+            return [routed]
+        if consent := self._after_consent(plain):
+            return consent
+        if loop := read_loop(plain, self._text):
+            return self._looped(plain, *loop)
+        for recognize in RECOGNIZERS:
+            step = recognize(plain, self._text)
+            if step is not None:
+                return [step]
+        # A statement is not a wish; only what was to be done and is not understood is unmatched.
+        return [Unmatched(self._text.restore(plain))] if framing.is_wish(plain) else []
+
+    def _after_consent(self, plain: str) -> list[Step]:
+        """`after my approval send it`, `send it once I approve`: the consent comes first."""
+        found = _AFTER_CONSENT.match(plain)
+        if found is None:
+            return []
+        gate = found["gate"] or found["gate2"] or found["han"]
+        act = self._steps(found["act"] or found["act2"] or found["hanact"])
+        known = [step for step in act if not isinstance(step, Unmatched)]
+        return [Ask(self._text.restore(gate), ""), *known] if known and is_approval(gate) else []
+
+    def _looped(self, plain: str, loop: Loop, rest: str) -> list[Step]:
+        inner = self._steps(rest) if rest else []
+        loop.steps.extend(step for step in inner if not isinstance(step, Unmatched))
+        source = loop_source(plain, self._text)
+        return [Split(loop.phrase, source), loop] if source else [loop]

@@ -1,0 +1,42 @@
+"""The verbs with which something to do begins, for cutting a request into clauses."""
+
+_VERBS = (
+    "send", "post", "put", "patch", "delete", "get", "fetch", "call", "request", "pull", "download",
+    "retrieve", "read", "check", "query", "look up", "lookup", "search", "scrape", "collect",
+    "gather", "summari[sz]e", "translate", "classif(?:y|ies)", "categori[sz]e", "label", "tag",
+    "extract", "generate", "write", "draft", "rewrite", "compose", "analy[sz]e", "score", "rank",
+    "rate", "detect", "evaluate", "decide", "determine", "compare", "ask", "wait", "pause", "hold",
+    "delay", "sleep", "notif(?:y|ies)", "alert", "e-?mail", "message", "tell", "inform", "ping",
+    "warn", "log", "save", "store", "record", "append", "add", "set", "update", "insert", "upsert",
+    "rename", "remove", "drop", "filter", "keep", "sort", "dedup(?:e|licate)", "merge", "combine",
+    "join", "aggregate", "loop", "iterate", "repeat", "retry", "retries", "respond", "reply",
+    "replies", "return", "answer", "stop", "fail", "abort", "throw", "raise", "run", "execute",
+    "compute", "calculate", "count", "convert", "format", "parse", "transform", "map", "split",
+    "route", "forward", "upload", "publish", "push", "submit", "ignore", "skip", "do nothing",
+    "approve", "require", "need", "let", "have", "create", "open", "close", "schedule", "book",
+    "enrich", "validate", "verif(?:y|ies)", "process", "handle", "import", "export", "sync",
+    "output", "show", "display", "print", "continue", "proceed", "use", "make", "prioriti[sz]e",
+    "tailor", "recommend", "list", "archive", "move", "copy", "include", "exclude", "mark",
+    "assign", "escalate", "trigger", "start", "begin", "pass", "hand", "give", "transcribe",
+)  # fmt: skip
+_HAN_VERBS = (
+    "发送", "发给", "发到", "发", "推送", "提交", "上传", "调用", "请求", "获取", "抓取", "拉取", "下载",
+    "读取", "查询", "检索", "搜索", "检查", "总结", "摘要", "概括", "翻译", "分类", "归类", "提取", "抽取",
+    "生成", "撰写", "写入", "写", "改写", "分析", "评估", "判断", "询问", "问", "等待", "等", "暂停", "延迟",
+    "通知", "提醒", "告知", "告诉", "邮件", "记录", "保存", "存储", "存到", "添加", "新增", "增加", "设置",
+    "设为", "更新", "插入", "重命名", "删除", "移除", "过滤", "筛选", "保留", "排序", "去重", "合并", "汇总",
+    "循环", "遍历", "逐个", "逐条", "重试", "回复", "返回", "响应", "应答", "停止", "终止", "报错", "执行",
+    "运行", "计算", "转换", "格式化", "解析", "拆分", "转发", "发布", "忽略", "跳过", "审批", "批准", "征求",
+    "经过", "经", "需", "请", "把", "将", "用", "让", "给", "向", "对", "先", "再", "直接", "自动", "创建",
+    "建立", "打标签", "标记", "输出", "处理", "同步", "导出", "导入", "什么都不做", "不处理", "转给",
+)  # fmt: skip
+
+ACTION_START = (
+    r"(?:(?:also|only|always|never|immediately|automatically|instantly|just|first|simply|please|"
+    r"don'?t|do not)\s+)*"
+    rf"(?:{'|'.join(_VERBS)})(?:s|es)?\b(?!['’])"
+)
+"""A regular expression for the beginning of something to do, in English."""
+
+HAN_ACTION = rf"(?:{'|'.join(sorted(_HAN_VERBS, key=len, reverse=True))})"
+"""The same in Chinese."""
