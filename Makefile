@@ -47,6 +47,6 @@ $(READY): pyproject.toml requirements.lock $(wildcard proto/flowloom/*/v1/*.prot
 	@test -x $(PY) || python3 -m venv .venv
 	@command -v uv >/dev/null || test -x .venv/bin/uv || $(PY) -m pip install --quiet uv
 	@UV=$$(command -v uv || echo .venv/bin/uv); \
-	  $$UV pip install --quiet --python $(PY) --require-hashes -r requirements.lock && \
+	  $$UV pip install --quiet --compile-bytecode --python $(PY) --require-hashes -r requirements.lock && \
 	  $$UV pip install --quiet --python $(PY) --no-deps --editable .
 	@touch $@
