@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from shared.workflow import Connection, Node, Workflow
 
+LOOP_TYPE = "flow.loop"
 LOOP = "loop"
 DONE = "done"
 Nest = tuple[str, ...]

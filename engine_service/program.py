@@ -13,14 +13,13 @@ from pydantic import ValidationError
 
 from engine_service.catalogue import Catalogue
 from engine_service.expressions import CompiledParameters, compile_parameters
-from engine_service.flow import Flow, Shape, Step
+from engine_service.flow import LOOP_TYPE, Flow, Shape, Step
 from engine_service.node import MAIN, Effect, NodeParameters, NodeType, PureNode
 from engine_service.store.versions import get_version
 from shared.database import Database
 from shared.errors import Internal
 from shared.workflow import Node, Workflow, parse
 
-LOOP_TYPE = "flow.loop"
 OUTCOME_UNKNOWN = "outcome_unknown"
 _KEPT = 500
 

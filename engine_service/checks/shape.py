@@ -5,12 +5,10 @@ from collections.abc import Iterator
 from pydantic import ValidationError
 
 from engine_service.diagnostic import Diagnostic, Severity, Subject
-from engine_service.flow import LOOP
+from engine_service.flow import LOOP, LOOP_TYPE
 from engine_service.graph import Graph
 from engine_service.trigger import WebhookTrigger
 from shared.workflow import pointer
-
-LOOP_TYPE = "flow.loop"
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
