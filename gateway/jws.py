@@ -114,13 +114,13 @@ def verify(token: str, header: Header, keys: Iterable[Key]) -> bytes:
     raise BadToken("The token's signature is not valid.")
 
 
-def read_keys(key_set: Mapping[str, Any]) -> list[Key]:
+def read_keys(key_set: object) -> list[Key]:
     """The keys of a JWK set that may check signatures; the unfit among them are left out.
 
     Raises:
         UnfitKey: The set is malformed, names a key twice, or mixes secrets with public keys.
     """
-    entries: object = key_set.get("keys")
+    entries: object = key_set.get("keys") if _is_object(key_set) else None
     if not isinstance(entries, list):
         raise UnfitKey("The key set is malformed.")
     keys: list[Key] = []
