@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 from dateutil.parser import ParserError
 from dateutil.parser import parse as parse_freely
 
-_REDUCED = re.compile(r"(?P<year>[+-]\d{6}|\d{4})(?:-(?P<month>\d\d))?")
-_ORDINAL = re.compile(r"(?P<year>\d{4})-?(?P<day>\d{3})(?P<rest>T.*)?")
-_ZONE_NAME = re.compile(r"(?P<moment>.+?) (?P<zone>[A-Z][A-Za-z_]+/[A-Za-z_/+-]+)")
-_HAS_YEAR = re.compile(r"\b\d{4}\b")
-_MIDNIGHT_24 = re.compile(r"(?P<day>.+)T24(?::?00){0,2}(?:\.0+)?(?P<zone>Z|[+-][\d:]+)?")
+_REDUCED = re.compile(r"(?P<year>[+-]\d{6}|\d{4})(?:-(?P<month>\d\d))?", re.ASCII)
+_ORDINAL = re.compile(r"(?P<year>\d{4})-?(?P<day>\d{3})(?P<rest>T.*)?", re.ASCII)
+_ZONE_NAME = re.compile(r"(?P<moment>.+?) (?P<zone>[A-Z][A-Za-z_]+/[A-Za-z_/+-]+)", re.ASCII)
+_HAS_YEAR = re.compile(r"\b\d{4}\b", re.ASCII)
+_MIDNIGHT_24 = re.compile(r"(?P<day>.+)T24(?::?00){0,2}(?:\.0+)?(?P<zone>Z|[+-][\d:]+)?", re.ASCII)
 _FREE_DEFAULT = datetime(2001, 1, 1)  # noqa: DTZ001 - only fills gaps; the zone comes after
 
 
@@ -44,7 +44,8 @@ def _read_iso(text: str) -> datetime | None:
             return datetime(int(match["year"]), int(match["month"] or 1), 1)  # noqa: DTZ001
         if match := _ORDINAL.fullmatch(text):
             day = date(int(match["year"]), 1, 1) + timedelta(days=int(match["day"]) - 1)
-            return datetime.fromisoformat(f"{day.isoformat()}{match['rest'] or ''}")
+            if day.year == int(match["year"]):
+                return datetime.fromisoformat(f"{day.isoformat()}{match['rest'] or ''}")
     except ValueError:
         pass
     return None

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Literal, cast
 
-import json5
+import pyjson5
 
 from engine_service.dates import parse_date
 
@@ -33,14 +33,13 @@ FieldType = Literal[
     "identifier",
 ]
 
-_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?)")
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?)", re.ASCII)
 _RADIX = re.compile(r"0([xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)")
-_TIME = re.compile(r"\d{2}:\d{2}(:\d{2})?([-+]\d{4})?([-+]\d{1,2}(:\d{2})?)?")
-_URL = re.compile(r"(https?|ftp|file)://\S+|www\.\S+")
-_JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TIME = re.compile(r"\d{2}:\d{2}(:\d{2})?([-+]\d{4})?([-+]\d{1,2}(:\d{2})?)?", re.ASCII)
+_URL = re.compile(r"(https?|ftp|file)://\S+|www\.\S+", re.ASCII)
+_JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*", re.ASCII)
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _LARGEST_PLAIN = 1e21
-_LONGEST_LOOSE_JSON = 20_000  # the lenient reader is slow
 
 
 class NotOfType(ValueError):
@@ -233,12 +232,15 @@ def _to_array(value: Any) -> list[Any]:
 
 
 def _read_json(text: str) -> Any:
+    """A JSON text, also with bare names, single quotes and trailing commas."""
     try:
         return json.loads(text)
-    except ValueError:
-        if len(text) > _LONGEST_LOOSE_JSON:
-            raise
-        return json5.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return pyjson5.loads(text)
+    except pyjson5.Json5Exception as error:
+        raise ValueError(text) from error
 
 
 def _to_binary(value: Any) -> dict[str, Any]:

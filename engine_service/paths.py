@@ -12,9 +12,10 @@ Path = tuple[str | int, ...]
 
 LARGEST_INDEX = 100_000
 _STEP = re.compile(
-    r"""\[(?P<index>\d+)\]|\[(?P<quote>["'])(?P<quoted>.*?)(?P=quote)\]|\.?(?P<name>[^.\[\]]+)"""
+    r"""\[(?P<index>\d+)\]|\[(?P<quote>["'])(?P<quoted>.*?)(?P=quote)\]|\.?(?P<name>[^.\[\]]+)""",
+    re.ASCII,
 )
-_INDEX = re.compile(r"0|[1-9]\d{0,8}")
+_INDEX = re.compile(r"0|[1-9]\d{0,8}", re.ASCII)
 
 
 @lru_cache(maxsize=4096)
