@@ -125,7 +125,7 @@ def _names(enum: EnumDescriptor) -> Mapping[int, str | None]:
 
 @lru_cache(maxsize=4096)
 def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
 
 
 def _prefix(enum: EnumDescriptor) -> str:
