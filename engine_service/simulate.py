@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import orjson
+
 from engine_service.attempt import Call, RunFacts
 from engine_service.catalogue import Catalogue
 from engine_service.decide import Complete, Fail, Run, decide, next_due
@@ -20,8 +22,9 @@ from engine_service.expressions import Evaluator
 from engine_service.invent import invent_items
 from engine_service.program import Program
 from engine_service.rehearsal import PlannedEffect, rehearse
+from engine_service.run_input import items_of
+from engine_service.startable import startable_of
 from engine_service.state import Execution, RunState
-from engine_service.trigger import Trigger
 from engine_service.validate import is_valid, validate
 from shared.clock import Clock, ManualClock
 from shared.errors import InvalidInput, Violation
@@ -43,13 +46,13 @@ class Trial:
     """What to try.
 
     Attributes:
-        items: What the trigger gives; made up when None.
+        input: What the run is given, as JSON; made up when None.
         pinned: Items to answer with, by node id.
         trigger_node_id: Where to begin; the first enabled trigger when empty.
     """
 
     workflow: Workflow
-    items: list[Item] | None = None
+    input: bytes | None = None
     pinned: Mapping[str, list[Item]] = field(default_factory=dict[str, list[Item]])
     trigger_node_id: str = ""
 
@@ -112,15 +115,20 @@ class Simulator:
         """Try a definition out.
 
         Raises:
-            InvalidInput: The trial names a node that is not there.
+            InvalidInput: The trial names a node that is not there, or its input does not fit.
         """
         diagnostics = validate(trial.workflow, self._catalogue)
         if not is_valid(diagnostics):
             return Report(None, diagnostics)
         self._check_pinned(trial)
-        program = Program(trial.workflow, self._trigger(trial), self._catalogue)
+        startable = startable_of(trial.workflow, self._catalogue)
+        trigger = startable.begin_at(trial.trigger_node_id)
+        program = Program(trial.workflow, trigger, self._catalogue)
         clock = ManualClock(self._clock.now())
-        items = self._items(trial, program)
+        if trial.input is None:
+            items = self._made_up(trial, program)
+        else:
+            items = items_of(orjson.loads(startable.check_input(trigger, trial.input)))
         effects = rehearse(program, trial.pinned)
         limits = Limits(self._bounds.node_bytes, self._bounds.seconds)
         executor = Executor(self._world, self._evaluator, clock, limits)
@@ -136,26 +144,9 @@ class Simulator:
             [node.id for node in trial.workflow.nodes if node.id not in ran],
         )
 
-    def _items(self, trial: Trial, program: Program) -> list[Item]:
-        if trial.items is not None:
-            return trial.items
+    def _made_up(self, trial: Trial, program: Program) -> list[Item]:
         pinned = trial.pinned.get(program.flow.trigger.id)
         return invent_items(program, self._clock.now()) if pinned is None else pinned
-
-    def _trigger(self, trial: Trial) -> str:
-        triggers = [
-            node.id
-            for node in trial.workflow.nodes
-            if not node.disabled and isinstance(self._catalogue.find(node.type), Trigger)
-        ]
-        if not trial.trigger_node_id:
-            return triggers[0]
-        if trial.trigger_node_id not in triggers:
-            violation = Violation(
-                "/trigger_node_id", "unknown_trigger", "No enabled trigger has this id."
-            )
-            raise InvalidInput("There is no such trigger.", violations=[violation])
-        return trial.trigger_node_id
 
     def _check_pinned(self, trial: Trial) -> None:
         violations = [

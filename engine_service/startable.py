@@ -85,21 +85,24 @@ class Startables:
         found = self._kept.get(key)
         if found is None:
             stored = await get_version(connection, workflow_id, number)
-            found = self._kept[key] = self._check(parse(stored.definition))
+            workflow = parse(stored.definition)
+            require_valid(validate(workflow, self._catalogue), "run")
+            found = self._kept[key] = startable_of(workflow, self._catalogue)
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return found
 
-    def _check(self, workflow: Workflow) -> Startable:
-        require_valid(validate(workflow, self._catalogue), "run")
-        triggers: dict[str, Draft202012Validator | None] = {}
-        for node in workflow.nodes:
-            trigger = self._catalogue.find(node.type, node.version)
-            if isinstance(trigger, Trigger) and not node.disabled:
-                parameters = trigger.Parameters.model_validate(node.parameters)
-                schema = trigger.input_schema(parameters)
-                triggers[node.id] = None if schema is None else Draft202012Validator(schema)
-        return Startable(triggers)
+
+def startable_of(workflow: Workflow, catalogue: Catalogue) -> Startable:
+    """What a valid definition can begin at, and with."""
+    triggers: dict[str, Draft202012Validator | None] = {}
+    for node in workflow.nodes:
+        trigger = catalogue.find(node.type, node.version)
+        if isinstance(trigger, Trigger) and not node.disabled:
+            parameters = trigger.Parameters.model_validate(node.parameters)
+            schema = trigger.input_schema(parameters)
+            triggers[node.id] = None if schema is None else Draft202012Validator(schema)
+    return Startable(triggers)
 
 
 def _require_fit(form: Draft202012Validator, given: Any) -> None:

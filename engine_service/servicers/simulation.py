@@ -12,7 +12,6 @@ from engine_service.run_input import items_of
 from engine_service.simulate import Report, Simulator, Trial
 from engine_service.state import Execution
 from shared.errors import InvalidInput, Violation
-from shared.pb.flowloom.common.v1.document_pb2 import Document
 from shared.pb.flowloom.engine.v1 import (
     run_pb2,
     simulation_service_pb2,
@@ -32,41 +31,30 @@ class SimulationServicer(simulation_service_pb2_grpc.SimulationServiceServicer):
         self, request: simulation_service_pb2.SimulateWorkflowRequest, context: Any
     ) -> simulation_service_pb2.SimulateWorkflowResponse:
         call.caller()
-        given = _read(request.input, "input")
-        pinned = _read(request.pinned, "pinned")
         trial = Trial(
             workflow=parse(request.definition.json),
-            items=None if given is None else items_of(given),
-            pinned={} if pinned is None else _pinned(pinned),
+            input=request.input.json or None,
+            pinned=_pinned(request.pinned.json),
             trigger_node_id=request.trigger_node_id,
         )
         return _response(await self._simulator.simulate(trial))
 
 
-def _read(document: Document, field: str) -> Any:
-    """A document's value; None when it is absent.
+def _pinned(document: bytes) -> Mapping[str, list[Item]]:
+    """Items by node id.
 
     Raises:
-        InvalidInput: It is not JSON.
+        InvalidInput: The document is not a JSON object.
     """
-    if not document.json:
-        return None
     try:
-        return orjson.loads(document.json)
-    except orjson.JSONDecodeError as error:
-        raise _refused(field, "is not JSON") from error
-
-
-def _pinned(value: Any) -> Mapping[str, list[Item]]:
+        value: Any = orjson.loads(document or b"{}")
+    except orjson.JSONDecodeError:
+        value = None
     if not isinstance(value, dict):
-        raise _refused("pinned", "is not an object from node id to list of items")
+        violation = Violation("/pinned", "malformed", "Send an object from node id to items.")
+        raise InvalidInput("The pinned data is malformed.", violations=[violation])
     pairs = cast("dict[str, Any]", value).items()
     return {node_id: items_of(items) for node_id, items in pairs}
-
-
-def _refused(field: str, why: str) -> InvalidInput:
-    violation = Violation(f"/{field}", "malformed", f"This {why}.")
-    return InvalidInput("The trial's data is malformed.", violations=[violation])
 
 
 def _response(report: Report) -> simulation_service_pb2.SimulateWorkflowResponse:

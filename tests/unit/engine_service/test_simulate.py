@@ -1,5 +1,6 @@
 """Trials: logic for real, the world not at all, and an end to everything."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -82,6 +83,10 @@ BIG = node(
 )
 
 
+def given(items: list[Any]) -> bytes:
+    return json.dumps(items).encode()
+
+
 def json_of(report: Report, node_id: str, port: str = "main") -> list[Any]:
     """What the first execution of a node gave out."""
     execution = next(one for one in report.executions if one.step.id == node_id)
@@ -93,7 +98,7 @@ async def test_logic_is_real_and_the_world_is_only_told_of(simulator: Simulator)
     total = node("total", "data.set", assign(total="{{ $json.a * 2 }}"))
     ways = ("start>total", "total>big", "big:true>post", "big:false>small")
     definition = workflow([START, total, BIG, POST, node("small", "flow.noop")], *ways)
-    report = await simulator.simulate(Trial(definition, items=[{"json": {"a": 4}}]))
+    report = await simulator.simulate(Trial(definition, input=given([{"json": {"a": 4}}])))
     assert report.ending == Ending()
     assert json_of(report, "total")[0]["total"] == 8
     assert report.unreached == ["small"]
@@ -109,7 +114,7 @@ async def test_logic_is_real_and_the_world_is_only_told_of(simulator: Simulator)
 async def test_every_item_has_its_effect(simulator: Simulator) -> None:
     definition = workflow([START, POST], "start>post")
     items = [{"json": {"total": n}} for n in range(3)]
-    report = await simulator.simulate(Trial(definition, items=items))
+    report = await simulator.simulate(Trial(definition, input=given(items)))
     assert [effect.request["body"]["total"] for effect in report.effects] == [0, 1, 2]
 
 
@@ -122,7 +127,7 @@ async def test_waits_are_passed_over_and_approvals_given(simulator: Simulator) -
         node("no", "flow.noop"),
     ]
     ways = ("start>wait", "wait>ask", "ask:approved>yes", "ask:rejected>no")
-    report = await simulator.simulate(Trial(workflow(nodes, *ways), items=[{"json": {}}]))
+    report = await simulator.simulate(Trial(workflow(nodes, *ways), input=given([{"json": {}}])))
     assert report.ending == Ending()
     assert report.unreached == ["no"]
     assert [effect.node_id for effect in report.effects] == ["wait", "ask"]
@@ -139,7 +144,7 @@ async def test_branches_meet_again(simulator: Simulator) -> None:
     merge = builtin().get("flow.merge")
     first, second, *_ = merge.input_names({})
     ways = (*ways[:2], f"left>both:{first}", f"right>both:{second}")
-    report = await simulator.simulate(Trial(workflow(nodes, *ways), items=[{"json": {}}]))
+    report = await simulator.simulate(Trial(workflow(nodes, *ways), input=given([{"json": {}}])))
     assert [item["side"] for item in json_of(report, "both")] == ["left", "right"]
 
 
@@ -148,7 +153,7 @@ async def test_pinned_data_answers_for_any_node(simulator: Simulator) -> None:
     end = node("end", "data.set", assign(seen="{{ $json.id }}"))
     definition = workflow([START, total, POST, end], "start>total", "total>post", "post>end")
     pinned = {"total": [{"json": {"total": 7}}], "post": [{"json": {"id": "o_1"}}]}
-    report = await simulator.simulate(Trial(definition, items=[{"json": {}}], pinned=pinned))
+    report = await simulator.simulate(Trial(definition, input=given([{"json": {}}]), pinned=pinned))
     assert report.ending == Ending()
     assert report.effects[0].request["body"] == {"total": 7}
     assert json_of(report, "end")[0]["seen"] == "o_1"
@@ -208,6 +213,13 @@ async def test_input_is_made_up_when_none_is_given(
     assert json_of(report, "end")[0]["seen"] == expected
 
 
+async def test_input_must_fit_the_triggers_form(simulator: Simulator) -> None:
+    form = node("t", "trigger.manual", {"fields": [{"name": "n", "type": "number"}]})
+    with pytest.raises(InvalidInput) as caught:
+        await simulator.simulate(Trial(workflow([form]), input=b'{"n": "many"}'))
+    assert [one.pointer for one in caught.value.violations] == ["/input/n"]
+
+
 LOOP = workflow(
     [START, node("loop", "flow.loop"), node("body", "flow.noop")],
     "start>loop",
@@ -218,7 +230,7 @@ LOOP = workflow(
 
 async def test_a_loop_runs_for_every_batch(simulator: Simulator) -> None:
     items = [{"json": {"n": n}} for n in range(3)]
-    report = await simulator.simulate(Trial(LOOP, items=items))
+    report = await simulator.simulate(Trial(LOOP, input=given(items)))
     assert report.ending == Ending()
     assert [one.iteration for one in report.executions if one.step.id == "body"] == [
         (0,),
@@ -238,7 +250,7 @@ async def test_a_loop_runs_for_every_batch(simulator: Simulator) -> None:
 )
 async def test_every_trial_comes_to_an_end(evaluator: Evaluator, bounds: Bounds, code: str) -> None:
     items = [{"json": {"n": n}} for n in range(900)]
-    report = await bounded(evaluator, bounds).simulate(Trial(LOOP, items=items))
+    report = await bounded(evaluator, bounds).simulate(Trial(LOOP, input=given(items)))
     assert report.ending is not None
     assert report.ending.code == code
     assert report.executions
