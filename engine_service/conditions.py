@@ -88,23 +88,27 @@ class Conditions(BaseModel):
         Raises:
             NodeError: A value is not of its condition's type, or a pattern is malformed.
         """
-        wanted = any if self.combinator == "or" else all
-        return wanted(
-            self._holds(place, condition, zone) for place, condition in enumerate(self.conditions)
-        )
+        how = Comparison(self.case_sensitive, self.loose, zone)
+        decisive = self.combinator == "or"
+        for place, condition in enumerate(self.conditions):
+            try:
+                met = compare(
+                    condition.type, condition.operator, (condition.left, condition.right), how
+                )
+            except NotOfType as error:
+                raise NodeError(Failed("wrong_type", f"condition {place + 1}: {error}")) from error
+            except BadPattern as error:
+                raise NodeError(Failed("bad_pattern", f"condition {place + 1}: {error}")) from error
+            if met is decisive:
+                return decisive
+        return not decisive
 
-    def _holds(self, place: int, condition: Condition, zone: tzinfo) -> bool:
+    def judge(self, zone: tzinfo = UTC) -> bool | Failed:
+        """Like `hold`, but says what is wrong instead of raising it."""
         try:
-            return compare(
-                condition.type,
-                condition.operator,
-                (condition.left, condition.right),
-                Comparison(self.case_sensitive, self.loose, zone),
-            )
-        except NotOfType as error:
-            raise NodeError(Failed("wrong_type", f"condition {place + 1}: {error}")) from error
-        except BadPattern as error:
-            raise NodeError(Failed("bad_pattern", f"condition {place + 1}: {error}")) from error
+            return self.hold(zone)
+        except NodeError as error:
+            return error.failure
 
 
 class Comparison:

@@ -8,8 +8,8 @@ from engine_service.conditions import Conditions, misfits
 from engine_service.node import (
     MAIN,
     Done,
+    Failed,
     ItemFailure,
-    NodeError,
     NodeInput,
     NodeParameters,
     Outcome,
@@ -49,12 +49,13 @@ class FlowFilter(PureNode[FilterParameters]):
         kept: list[Item] = []
         failures: list[ItemFailure] = []
         zone = given.now.tzinfo or UTC
+        verdicts = [parameters.judge(zone) for parameters in given.parameters]
         for index, item in enumerate(given.items):
-            try:
-                if given.parameters_for(index).hold(zone):
-                    kept.append({**item, "paired_item": index})
-            except NodeError as error:
-                failures.append(ItemFailure(index, error.failure.code, error.failure.message))
+            verdict = verdicts[index if len(verdicts) > 1 else 0]
+            if isinstance(verdict, Failed):
+                failures.append(ItemFailure(index, verdict.code, verdict.message))
+            elif verdict:
+                kept.append({**item, "paired_item": index})
         return Done({MAIN: kept}, failures)
 
     @classmethod

@@ -7,8 +7,8 @@ from typing import ClassVar
 from engine_service.conditions import Conditions, misfits
 from engine_service.node import (
     Done,
+    Failed,
     ItemFailure,
-    NodeError,
     NodeInput,
     NodeParameters,
     Outcome,
@@ -66,13 +66,13 @@ class FlowIf(PureNode[IfParameters]):
         no: list[Item] = []
         failures: list[ItemFailure] = []
         zone = given.now.tzinfo or UTC
+        verdicts = [parameters.judge(zone) for parameters in given.parameters]
         for index, item in enumerate(given.items):
-            try:
-                taken = yes if given.parameters_for(index).hold(zone) else no
-            except NodeError as error:
-                failures.append(ItemFailure(index, error.failure.code, error.failure.message))
+            verdict = verdicts[index if len(verdicts) > 1 else 0]
+            if isinstance(verdict, Failed):
+                failures.append(ItemFailure(index, verdict.code, verdict.message))
             else:
-                taken.append({**item, "paired_item": index})
+                (yes if verdict else no).append({**item, "paired_item": index})
         return Done({"true": yes, "false": no}, failures)
 
     @classmethod

@@ -144,15 +144,22 @@ class FlowSwitch(PureNode[SwitchParameters]):
         outputs: dict[str, list[Item]] = {}
         failures: list[ItemFailure] = []
         zone = given.now.tzinfo or UTC
+        verdicts = [_judge(parameters, zone) for parameters in given.parameters]
         for index, item in enumerate(given.items):
-            try:
-                ports = _ports_of(given.parameters_for(index), zone)
-            except NodeError as error:
-                failures.append(ItemFailure(index, error.failure.code, error.failure.message))
+            ports = verdicts[index if len(verdicts) > 1 else 0]
+            if isinstance(ports, Failed):
+                failures.append(ItemFailure(index, ports.code, ports.message))
                 continue
             for port in ports:
                 outputs.setdefault(port, []).append({**item, "paired_item": index})
         return Done(outputs, failures)
+
+
+def _judge(parameters: SwitchParameters, zone: tzinfo) -> list[str] | Failed:
+    try:
+        return _ports_of(parameters, zone)
+    except NodeError as error:
+        return error.failure
 
 
 def _ports_of(parameters: SwitchParameters, zone: tzinfo) -> list[str]:
