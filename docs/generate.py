@@ -7,7 +7,7 @@ from typing import Any
 from pydantic_settings import BaseSettings
 
 from agent_service.settings import Settings as AgentSettings
-from engine_service.catalogue import CATALOGUE
+from engine_service.catalogue import builtin
 from engine_service.settings import Settings as EngineSettings
 from gateway.settings import Settings as GatewaySettings
 
@@ -47,7 +47,7 @@ def configuration() -> str:
 def node_types() -> str:
     """The page of every node type."""
     parts = ["# Node types", "", "Made from the catalogue by `make docs`."]
-    for node_type in sorted(CATALOGUE.values(), key=lambda one: one.type):
+    for node_type in sorted(builtin(), key=lambda one: one.type):
         parts += ["", f"## `{node_type.type}`: {node_type.title}", ""]
         parts += [line.strip() for line in (node_type.__doc__ or "").strip().splitlines()]
         inputs, outputs = ", ".join(node_type.inputs) or "none", ", ".join(node_type.outputs)
