@@ -3,9 +3,11 @@
 from typing import Any
 
 from engine_service import wire_workflows as wire
-from engine_service.catalogue import Catalogue, describe
+from engine_service.catalogue import Catalogue, NodeTypeNotFound, describe
 from shared.pb.flowloom.engine.v1 import node_type_service_pb2, node_type_service_pb2_grpc
 from shared.rpc import call
+
+_LONGEST_NAME = 80
 
 
 class NodeTypeServicer(node_type_service_pb2_grpc.NodeTypeServiceServicer):
@@ -35,5 +37,7 @@ class NodeTypeServicer(node_type_service_pb2_grpc.NodeTypeServiceServicer):
         self, request: node_type_service_pb2.GetNodeTypeRequest, context: Any
     ) -> node_type_service_pb2.GetNodeTypeResponse:
         call.caller()
+        if len(request.type) > _LONGEST_NAME:
+            raise NodeTypeNotFound("There is no node type with a name as long as this.")
         node_type = self._catalogue.get(request.type)
         return node_type_service_pb2.GetNodeTypeResponse(node_type=self._messages[node_type.type])
