@@ -176,6 +176,7 @@ async def test_a_small_answer_that_unpacks_to_a_large_one_is_cut_off() -> None:
         ({"content-encoding": "gzip"}, gzip.compress(b"whole")[:-4]),
         ({"content-encoding": "br"}, b"x"),
     ],
+    ids=["not packed", "cut off", "not asked for"],
 )
 async def test_an_answer_that_is_not_what_it_says_is_a_bad_one(
     headers: dict[str, str], body: bytes
