@@ -184,7 +184,7 @@ async def test_a_dripping_body_ends_with_the_time() -> None:
 
     async with serve(stream=drip) as fixture:
         client = GuardedHttpClient(AllowList.parse([fixture.authority]))
-        request = HttpRequest("GET", fixture.url, timeout=0.2)
+        request = HttpRequest("GET", fixture.url, timeout=1)
         with pytest.raises(NodeError) as caught:
             await client.send(request)
         await client.close()

@@ -236,7 +236,7 @@ async def silent(_: Seen, writer: asyncio.StreamWriter) -> None:
 
 async def test_silence_is_a_timeout_whose_outcome_is_open() -> None:
     async with serve(stream=silent) as server:
-        request = HttpRequest("POST", server.url, timeout=0.1)
+        request = HttpRequest("POST", server.url, timeout=1)
         failed = await failure(allowing(server.authority), request)
     assert (failed.code, failed.retryable, failed.outcome_known) == ("timeout", True, False)
 
