@@ -18,6 +18,9 @@ from shared.identity import Principal, Role
 
 AUDIENCE = "authenticated"
 _SKEW_SECONDS = 30
+# A token that was proven is believed for this long without checking its signature again.
+_PROVEN_SECONDS = 60
+_MAX_PROVEN = 4096
 
 
 class TokenMissing(Unauthenticated):
@@ -92,6 +95,7 @@ class Authenticator:
     def __init__(self, authorities: Sequence[Authority], clock: Clock) -> None:
         self._authorities = authorities
         self._clock = clock
+        self._proven: dict[str, tuple[Claims, float]] = {}
 
     async def authenticate(self, authorization: str | None) -> Claims:
         """What the token in an Authorization header says, once it is proven.
@@ -107,15 +111,23 @@ class Authenticator:
             raise
 
     async def _check(self, token: str) -> Claims:
-        header = read_header(token)
-        authority = self._find_authority(read_payload(token))
-        claims = _read(verify(token, header, await authority.keys.find_keys(header)))
         now = self._clock.now().timestamp()
+        claims, believed_until = self._proven.get(token, (None, 0.0))
+        if claims is None or now >= believed_until:
+            claims = await self._prove(token)
+            if len(self._proven) >= _MAX_PROVEN:
+                self._proven.clear()
+            self._proven[token] = (claims, now + _PROVEN_SECONDS)
         if now >= claims.exp:
             raise TokenExpired("The access token has expired.")
         if now < claims.nbf - _SKEW_SECONDS:
             raise BadToken("The access token is not valid yet.")
         return claims
+
+    async def _prove(self, token: str) -> Claims:
+        header = read_header(token)
+        authority = self._find_authority(read_payload(token))
+        return _read(verify(token, header, await authority.keys.find_keys(header)))
 
     def _find_authority(self, payload: bytes) -> Authority:
         """Who claims to have issued a token; what else it says is read after it is proven.

@@ -10,7 +10,7 @@ from hashlib import sha1
 from typing import Any
 
 import structlog
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
@@ -20,6 +20,7 @@ from shared.errors import Unavailable
 
 log = structlog.get_logger()
 
+_CONNECTIONS = 16
 _TIMEOUT_SECONDS = 0.5
 _PAUSE_SECONDS = 1.0
 
@@ -40,12 +41,16 @@ class Scripts:
     """
 
     def __init__(self, url: str) -> None:
-        self._redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType] (untyped keyword arguments)
-            url,
-            socket_timeout=_TIMEOUT_SECONDS,
-            socket_connect_timeout=_TIMEOUT_SECONDS,
-            # A pooled connection may have died with the last Redis: once more on a new one.
-            retry=Retry(NoBackoff(), 1),
+        self._redis = Redis.from_pool(
+            BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType] (untyped keyword arguments)
+                url,
+                max_connections=_CONNECTIONS,
+                timeout=_TIMEOUT_SECONDS,
+                socket_timeout=_TIMEOUT_SECONDS,
+                socket_connect_timeout=_TIMEOUT_SECONDS,
+                # A pooled connection may have died with the last Redis: once more on a new one.
+                retry=Retry(NoBackoff(), 1),
+            )
         )
         self._paused_until = 0.0
 
