@@ -24,6 +24,11 @@ class Quota:
     amount: int
     seconds: int
 
+    def __str__(self) -> str:
+        """As settings spell it."""
+        spelt = {1: "s", 60: "min", 3600: "h", 86_400: "d"}
+        return f"{self.amount}/{spelt.get(self.seconds, f'{self.seconds}s')}"
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
