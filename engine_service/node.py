@@ -266,6 +266,7 @@ class NodeType(ABC, Generic[P]):
         effect: What it does to the world.
         examples: Parameter objects that are valid and instructive; at least one.
         keywords: Words by which people ask for it, in English and Chinese, for retrieval.
+        verbatim: Names of parameters in which braces are the author's own and nothing is filled.
     """
 
     Parameters: ClassVar[builtins.type[NodeParameters]]
@@ -279,6 +280,7 @@ class NodeType(ABC, Generic[P]):
     effect: ClassVar[Effect] = Effect.PURE
     examples: ClassVar[tuple[JsonObject, ...]]
     keywords: ClassVar[tuple[str, ...]] = ()
+    verbatim: ClassVar[tuple[str, ...]] = ()
     credential_types: ClassVar[tuple[str, ...]] = ()
 
     @classmethod

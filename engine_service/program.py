@@ -79,7 +79,7 @@ class Program:
 
 def _ready(node: Node, catalogue: Catalogue) -> ReadyNode:
     node_type = catalogue.get(node.type, node.version)
-    compiled = compile_parameters(node.parameters)
+    compiled = compile_parameters(node.parameters, node_type.verbatim)
     fixed = None
     if compiled.is_static:
         try:

@@ -13,9 +13,11 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
     """What is wrong with expressions; a trigger's are refused as such elsewhere."""
     named = {node.name: place for place, node in reversed([*enumerate(subject.nodes)])}
     for place, node in enumerate(subject.nodes):
-        if node.disabled or isinstance(subject.type_of(node), Trigger):
+        node_type = subject.type_of(node)
+        if node.disabled or isinstance(node_type, Trigger):
             continue
-        for slot in compile_parameters(node.parameters).slots:
+        verbatim = node_type.verbatim if node_type is not None else ()
+        for slot in compile_parameters(node.parameters, verbatim).slots:
             where = pointer(["nodes", place, "parameters"]) + slot.pointer
             if slot.expression.problem is not None:
                 yield _problem(where, slot.expression.problem)

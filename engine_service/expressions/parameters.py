@@ -143,9 +143,12 @@ def value_of(outcome: Outcome) -> Json:
     return outcome
 
 
-def compile_parameters(parameters: Json) -> CompiledParameters:
-    """Compile, or find what was compiled from equal parameters before."""
-    return _known.get(parameters)
+def compile_parameters(parameters: Json, verbatim: Sequence[str] = ()) -> CompiledParameters:
+    """Compile, or find what was compiled from equal parameters before.
+
+    The parameters named `verbatim` are kept as they are: braces in an author's code are its own.
+    """
+    return _known.get(parameters, tuple(verbatim))
 
 
 class _Compiled:
@@ -154,11 +157,11 @@ class _Compiled:
     def __init__(self) -> None:
         self._by_digest: OrderedDict[bytes, CompiledParameters] = OrderedDict()
 
-    def get(self, parameters: Json) -> CompiledParameters:
-        digest = hashlib.sha256(to_json(parameters)).digest()
+    def get(self, parameters: Json, verbatim: tuple[str, ...]) -> CompiledParameters:
+        digest = hashlib.sha256(to_json([parameters, verbatim])).digest()
         found = self._by_digest.get(digest)
         if found is None:
-            found = self._by_digest[digest] = _compile(parameters)
+            found = self._by_digest[digest] = _compile(parameters, verbatim)
             if len(self._by_digest) > _MAX_COMPILED:
                 self._by_digest.popitem(last=False)
         else:
@@ -169,9 +172,17 @@ class _Compiled:
 _known = _Compiled()
 
 
-def _compile(parameters: Json) -> CompiledParameters:
+def _compile(parameters: Json, verbatim: tuple[str, ...]) -> CompiledParameters:
     slots: list[Slot] = []
-    form = _form(parameters, (), slots)
+    if verbatim and isinstance(parameters, dict):
+        mapping = cast("dict[str, Json]", parameters)
+        fields = tuple(
+            (key, inner if key in verbatim else _form(inner, (key,), slots))
+            for key, inner in mapping.items()
+        )
+        form: Any = _Object(fields) if slots else mapping
+    else:
+        form = _form(parameters, (), slots)
     per_item = any(slot.expression.facts.differs_by_item for slot in slots)
     return CompiledParameters(tuple(slots), not slots, per_item, form)
 

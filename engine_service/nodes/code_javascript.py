@@ -60,6 +60,7 @@ class CodeJavascript(ActionNode[CodeParameters]):
     type = "code.javascript"
     title = "Run JavaScript"
     per_item = False
+    verbatim = ("code",)
     effect = Effect.READ
     examples: ClassVar[tuple[JsonObject, ...]] = (
         {"code": "return $input.all().map(item => ({ total: item.json.price * 2 }));"},

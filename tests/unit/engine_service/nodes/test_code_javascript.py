@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine_service.expressions import Scope
+from engine_service.expressions import Scope, compile_parameters
 from engine_service.node import Failed, Outcome
 from engine_service.nodes.code_javascript import CodeJavascript
 from engine_service.sandbox import Sandbox
@@ -72,6 +72,17 @@ async def test_a_failure_is_classified(
     outcome = await run(sandbox, code, {}, **more)
     assert isinstance(outcome, Failed)
     assert (outcome.code, outcome.retryable) == (failure, False)
+
+
+def test_braces_in_the_code_are_its_own() -> None:
+    parameters = {"code": "return [{ t: 'Hello {{name}}' }]", "timeout": "{{ 5 + 5 }}"}
+    compiled = compile_parameters(parameters, CodeJavascript.verbatim)
+    assert [slot.pointer for slot in compiled.slots] == ["/timeout"]
+    [filled] = compiled.fill([[10]], Scope(items=[], now=NOW), (0,))
+    assert filled == {**parameters, "timeout": 10}
+    static = {"code": "return `{{a}}`"}
+    assert compile_parameters(static, CodeJavascript.verbatim).is_static
+    assert not compile_parameters(static).is_static
 
 
 async def test_other_nodes_can_be_seen(sandbox: Sandbox) -> None:
