@@ -62,6 +62,7 @@ class Understanding:
         questions: What is essential and missing, worded for the person; may repeat what was
             asked before, which the step then leaves out.
         answers: Answers found in the message's words, by question id.
+        is_answer: The message only answers; it adds nothing to the wish.
         show_plan_first: The person wants to see the plan before anything is built.
     """
 
@@ -69,6 +70,7 @@ class Understanding:
     language: str
     questions: Sequence[Question] = ()
     answers: Mapping[str, str] = field(default_factory=dict[str, str])
+    is_answer: bool = False
     show_plan_first: bool = False
 
 

@@ -7,7 +7,7 @@ same effect, in which nodes and connections are recognized by what they are and 
 import copy
 import itertools
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import jsonpatch
 import jsonpointer
@@ -16,6 +16,7 @@ from shared.workflow import JsonObject
 
 _WHOLE_SECTIONS = frozenset({"", "/nodes", "/connections"})
 _SECTIONS = ("name", "description", "settings")
+_Edge = tuple[str, str, str, str, int]
 
 
 def apply(definition: JsonObject, operations: Sequence[JsonObject]) -> JsonObject | None:
@@ -52,15 +53,35 @@ def outside(before: JsonObject, after: JsonObject, touches: Iterable[str]) -> li
     changed_nodes = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
     strays = {name for name in changed_nodes if name not in allowed}
     strays |= {name for name in _SECTIONS if before.get(name) != after.get(name)} - allowed
-    rewired = {_edge(one) for one in before.get("connections", [])} ^ {
-        _edge(one) for one in after.get("connections", [])
-    }
+    rewired = {_edge(one) for one in _edges(before)} ^ {_edge(one) for one in _edges(after)}
     if "connections" not in allowed:
-        ends = [(edge[0], edge[2]) for edge in rewired]
+        edges = {_edge(one) for one in [*_edges(before), *_edges(after)]}
         strays |= {
-            f"{source}→{target}" for source, target in ends if not {source, target} & allowed
+            f"{one}→{other}"
+            for one, _, other, *_ in rewired
+            if not {one, other} & allowed and not _leads(one, other, allowed, edges)
         }
     return sorted(strays)
+
+
+def _edges(definition: JsonObject) -> list[JsonObject]:
+    return definition.get("connections", [])
+
+
+def _leads(source: str, target: str, through: "set[str]", edges: Iterable[_Edge]) -> bool:
+    """Whether touched nodes lie, or lay, between two others: then their edge had to move."""
+    onward: dict[str, set[str]] = {}
+    for one, _, other, *_ in edges:
+        onward.setdefault(one, set()).add(other)
+    waiting, seen = [source], {source}
+    while waiting:
+        following = onward.get(waiting.pop(), set())
+        if target in following and len(seen) > 1:
+            return True
+        fresh = (following & through) - seen
+        seen |= fresh
+        waiting.extend(fresh)
+    return False
 
 
 def _by_id(definition: JsonObject) -> dict[str, JsonObject]:
@@ -74,12 +95,38 @@ def _sections(before: JsonObject, after: JsonObject) -> list[JsonObject]:
 
 
 def _inside(path: str, before: Any, after: Any) -> list[JsonObject]:
-    """The library's own patch between two values, moved below a path."""
-    return [
-        {**operation, "path": path + operation["path"]}
-        | ({"from": path + operation["from"]} if "from" in operation else {})
-        for operation in jsonpatch.make_patch(before, after)
+    """The patch between two values. Lists of another length are replaced whole: clearer to read."""
+    if before == after:
+        return []
+    if isinstance(before, dict) and isinstance(after, dict):
+        return _inside_object(path, cast("JsonObject", before), cast("JsonObject", after))
+    old, new = cast("object", before), cast("object", after)
+    if isinstance(old, list) and isinstance(new, list):
+        rows, wanted = cast("list[Any]", old), cast("list[Any]", new)
+        if len(rows) == len(wanted):
+            pairs = enumerate(zip(rows, wanted, strict=True))
+            return [one for place, pair in pairs for one in _inside(f"{path}/{place}", *pair)]
+    return [{"op": "replace", "path": path, "value": new}]
+
+
+def _inside_object(path: str, before: JsonObject, after: JsonObject) -> list[JsonObject]:
+    operations: list[JsonObject] = []
+    for name in before:
+        place = f"{path}/{_escaped(name)}"
+        if name in after:
+            operations += _inside(place, before[name], after[name])
+        else:
+            operations.append({"op": "remove", "path": place})
+    operations += [
+        {"op": "add", "path": f"{path}/{_escaped(name)}", "value": after[name]}
+        for name in after
+        if name not in before
     ]
+    return operations
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _nodes(before: list[JsonObject], after: list[JsonObject]) -> list[JsonObject]:
@@ -102,7 +149,7 @@ def _nodes(before: list[JsonObject], after: list[JsonObject]) -> list[JsonObject
     return operations
 
 
-def _edge(one: JsonObject) -> tuple[str, str, str, str, int]:
+def _edge(one: JsonObject) -> _Edge:
     return (
         one["from"],
         one.get("port", "main"),

@@ -27,7 +27,7 @@ async def understand(state: State, desk: Desk) -> Change:
     ]
     fields = {
         "workflow": workflow,
-        "said": begun.said,
+        "said": state.said if understanding.is_answer else begun.said,
         "answers": answers,
         "questions": [],
         "language": understanding.language,

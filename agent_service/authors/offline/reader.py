@@ -62,16 +62,20 @@ def read(said: Sequence[str], answers: Mapping[str, str]) -> Reading:
     plain = framing.without_frame(_without(text.plain, found), show_plan)
     steps = _Tree(text).grow(split(plain, text))
     language = language_of(original)
-    title = name or title_of(said[0] if said else "")
     reading = Reading(
         language=language,
-        title=title,
+        title=name or title_of(found.start, steps, language) or "Workflow",
         start=found.start,
         steps=steps,
         show_plan_first=show_plan,
     )
     filled, assumptions = fill(reading, answers)
     return replace(filled, open=open_points(filled, answers), assumptions=assumptions)
+
+
+def read_steps(clauses: Sequence[Clause], text: Text) -> list[Step]:
+    """The steps that some clauses ask for, without a start of their own."""
+    return _Tree(text).grow(clauses)
 
 
 def _without(plain: str, found: StartFound) -> str:
@@ -120,16 +124,20 @@ class _Tree:
         self._once = clause.only
 
     def _about_consent(self, condition: Condition) -> bool:
-        """`if approved` right behind an approval is that approval's own two ways."""
+        """`if approved` and `if rejected` are the two ways of the approval before."""
         if not any(isinstance(test, Approved) for test in condition.tests):
             return False
         last = self._here[-1] if self._here else None
         if isinstance(last, Branch) and isinstance(last.condition.tests[0], Approved):
             self._enter(last, last.otherwise if condition.negated else last.then)
             return True
-        if not isinstance(last, Ask):
+        asked = [place for place, step in enumerate(self._here) if isinstance(step, Ask)]
+        if not asked:
             self._here.append(Ask(condition.phrase, ""))
-        branch = Branch(condition.phrase, replace(condition, negated=False), [], [])
+            asked = [len(self._here) - 1]
+        behind = self._here[asked[-1] + 1 :]
+        del self._here[asked[-1] + 1 :]
+        branch = Branch(condition.phrase, replace(condition, negated=False), behind, [])
         self._here.append(branch)
         self._enter(branch, branch.otherwise if condition.negated else branch.then)
         return True

@@ -1,0 +1,224 @@
+"""The parameters of each kind of node, from what was read and the data that stands at its place."""
+
+import re
+from collections.abc import Sequence
+
+from agent_service.authors.offline.labels import pause_of, slug
+from agent_service.authors.offline.reading import (
+    Ai,
+    Answer,
+    Ask,
+    Choice,
+    Code,
+    Comparison,
+    Condition,
+    Constant,
+    Http,
+    Judgement,
+    ManualStart,
+    Pause,
+    Reading,
+    SetFields,
+    Source,
+    Split,
+    WebhookStart,
+)
+from agent_service.authors.offline.scope import Scope
+from agent_service.authors.offline.words import Words
+from shared.workflow import JsonObject
+
+NO_ADDRESS = "https://example.com/"
+_PATHS = {
+    "订单": "orders", "消息": "messages", "请求": "requests", "表单": "forms", "数据": "data",
+    "通知": "notifications", "支付": "payments", "付款": "payments", "线索": "leads",
+    "工单": "tickets", "评论": "comments",
+}  # fmt: skip
+_CASE_NAME = re.compile(r"[^\w\u4e00-\u9fff.-]+")
+
+
+def webhook(start: WebhookStart, title: str, *, responds: bool) -> JsonObject:
+    """Of `trigger.webhook`."""
+    given: JsonObject = {"path": start.path or _path_for(start.subject or title)}
+    if start.methods and list(start.methods) != ["POST"]:
+        given["methods"] = list(start.methods)
+    if responds:
+        given["response_mode"] = "respond_node"
+    return given
+
+
+def _path_for(words: str) -> str:
+    if words in _PATHS:
+        return _PATHS[words]
+    name = slug(words, "hook").replace("_", "-")
+    name = "-".join(name.split("-")[:4])
+    return name if name.endswith("s") or "-" in name or name == "hook" else f"{name}s"
+
+
+def manual(start: ManualStart) -> JsonObject:
+    """Of `trigger.manual`."""
+    return {"fields": [{"name": name} for name in start.inputs]} if start.inputs else {}
+
+
+def http(step: Http, scope: Scope, *, whole_response: bool) -> JsonObject:
+    """Of `http.request`."""
+    given: JsonObject = {"method": step.method, "url": scope.constant(step.url or NO_ADDRESS)}
+    if step.body is not None:
+        given["body"] = scope.payload(step.body)
+    if step.headers:
+        given["headers"] = dict(step.headers)
+    if whole_response:
+        given |= {"full_response": True, "fail_on_status": False}
+    return given
+
+
+def approval(step: Ask, scope: Scope, reading: Reading, words: Words) -> JsonObject:
+    """Of `human.approval`."""
+    start = reading.start
+    subject = start.subject if isinstance(start, WebhookStart) else ""
+    given: JsonObject = {
+        "title": step.title if " " in step.title else words.approve(subject),
+        "message": scope.as_text(),
+    }
+    if step.approvers:
+        given["approvers"] = list(step.approvers)
+    return given
+
+
+def ai(step: Ai, scope: Scope) -> JsonObject:
+    """Of `ai.chat`."""
+    given: JsonObject = {"prompt": f"{step.instruction}\n\n{scope.as_text()}"}
+    if step.labels:
+        given["output_schema"] = _object({"category": {"type": "string", "enum": [*step.labels]}})
+        given["temperature"] = 0
+    elif step.fields:
+        given["output_schema"] = _object({name: {"type": "string"} for name in step.fields})
+        given["temperature"] = 0
+    return given
+
+
+def judge(question: Judgement, scope: Scope) -> JsonObject:
+    """Of the `ai.chat` that answers a question of meaning with yes or no."""
+    return {
+        "prompt": f"Is this true: {question.question}?\n\n{scope.as_text()}",
+        "output_schema": _object({"answer": {"type": "boolean"}}),
+        "temperature": 0,
+    }
+
+
+def _object(properties: JsonObject) -> JsonObject:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def set_fields(step: SetFields, scope: Scope) -> JsonObject:
+    """Of `data.set`; new fields join the subject where it stands."""
+    keeps = not step.only and scope.direct and not scope.subject.text
+    prefix = f"{scope.subject.root}." if keeps and scope.subject.root else ""
+    assignments = [
+        {"name": f"{prefix}{name}", "value": scope.value(value)}
+        for name, value in step.fields.items()
+    ]
+    given: JsonObject = {"assignments": assignments}
+    if not step.only:
+        given["include"] = "all"
+    return given
+
+
+def pause(step: Pause) -> JsonObject:
+    """Of `flow.wait`."""
+    amount, unit, _ = pause_of(step.seconds)
+    return {"amount": int(amount) if float(amount).is_integer() else amount, "unit": unit}
+
+
+def answer(step: Answer, scope: Scope) -> JsonObject:
+    """Of `flow.respond`."""
+    given: JsonObject = {}
+    what = step.what
+    if isinstance(what, Constant) and what.value is None:
+        given["respond_with"] = "nothing"
+    elif isinstance(what, Constant) and isinstance(what.value, str):
+        given |= {"respond_with": "text", "body": scope.constant(what.value)}
+    elif what is Source.SUBJECT and scope.direct and not (scope.subject.root or scope.subject.text):
+        given["respond_with"] = "first_item"
+    else:
+        given |= {"respond_with": "json", "body": scope.payload(what)}
+    if step.status:
+        given["status"] = step.status
+    return given
+
+
+def conditions(condition: Condition, scope: Scope, judged: str) -> JsonObject:
+    """Of `flow.if` and `flow.filter`; `judged` is where a model's yes or no stands."""
+    tests: list[JsonObject] = []
+    for test in condition.tests:
+        if isinstance(test, Comparison):
+            tests.append(_comparison(test, scope))
+        else:
+            tests.append({"left": judged, "type": "boolean", "operator": "true"})
+    given: JsonObject = {"conditions": tests, "loose": True}
+    if condition.any_of:
+        given["combinator"] = "or"
+    if any(isinstance(one.get("right"), str) for one in tests):
+        given["case_sensitive"] = False
+    return given
+
+
+def _comparison(test: Comparison, scope: Scope) -> JsonObject:
+    made: JsonObject = {
+        "left": scope.value(test.left),
+        "type": test.type,
+        "operator": test.operator,
+    }
+    if test.right is not None:
+        made["right"] = test.right
+    return made
+
+
+def choice(step: Choice, scope: Scope) -> JsonObject:
+    """Of `flow.switch`."""
+    rules = [
+        {
+            "name": name,
+            "conditions": [
+                {"left": scope.value(step.by), "operator": "equals", "right": case.value}
+            ],
+            "case_sensitive": False,
+            "loose": True,
+        }
+        for name, case in zip(_case_names(step), step.cases, strict=True)
+    ]
+    given: JsonObject = {"rules": rules}
+    if step.default:
+        given["fallback"] = "fallback"
+    return given
+
+
+def _case_names(step: Choice) -> Sequence[str]:
+    return [_CASE_NAME.sub(" ", str(case.value)).strip()[:60] or "case" for case in step.cases]
+
+
+def case_ports(step: Choice) -> Sequence[str]:
+    """The ports by which the cases leave."""
+    return [f"case:{name}" for name in _case_names(step)]
+
+
+def code(step: Code) -> JsonObject:
+    """Of `code.javascript`; without a source the items go on unchanged."""
+    if step.source:
+        source = step.source if "return" in step.source else f"return {step.source.rstrip(';')};"
+        return {"code": source}
+    return {"code": f"// {step.phrase}\nreturn $input.all();"}
+
+
+def split(step: Split, scope: Scope) -> JsonObject:
+    """Of the `code.javascript` that makes items of a list."""
+    path = scope.field(step.path)[3:-3].removeprefix("$json")
+    list_of = f"item.json{path}" if path.startswith((".", "[")) or not path else path
+    return {
+        "code": "return $input.all().flatMap((item) =>\n"
+        f"  [{list_of}].flat().map((one) => (Object(one) === one ? one : {{ value: one }})));"
+    }

@@ -1,0 +1,45 @@
+"""What the offline author says: every sentence of its own, in English and Chinese."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+_ANSWER = "{{ $json.data.answer }}"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One language's sentences. Functions fill in what differs."""
+
+    judged: str
+    judge_label: str
+    refused_label: str
+    refused: str
+    approve: Callable[[str], str]
+    placeholder: Callable[[str], str]
+    no_address: Callable[[str], str]
+
+
+_ENGLISH = Words(
+    judged=_ANSWER,
+    judge_label="Judge",
+    refused_label="Reply: not approved",
+    refused="When approval is refused, the caller is answered with status 403.",
+    approve=lambda subject: f"Approve this {subject}?" if subject else "May this go on?",
+    placeholder=lambda phrase: f"To be done here: “{phrase}”. No node type fits; put one in.",
+    no_address=lambda purpose: f"The address for “{purpose}” was not given; put it in.",
+)
+_CHINESE = Words(
+    judged=_ANSWER,
+    judge_label="判断",
+    refused_label="回复：未批准",
+    refused="如果未获批准，调用方会收到状态码 403。",
+    approve=lambda subject: f"是否批准该{subject}？" if subject else "是否继续？",
+    placeholder=lambda phrase: f"这里需要：“{phrase}”。没有合适的节点，请补上。",
+    no_address=lambda purpose: f"没有提供“{purpose}”的地址，请填写。",
+)
+_BY_LANGUAGE: Mapping[str, Words] = {"en": _ENGLISH, "zh": _CHINESE}
+
+
+def words_for(language: str) -> Words:
+    """The sentences of a language; English where there are none."""
+    return _BY_LANGUAGE.get(language, _ENGLISH)

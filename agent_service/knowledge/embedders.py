@@ -1,0 +1,24 @@
+"""Which model makes the vectors: OpenAI's (or a compatible server's) with a key, else the wheel's."""
+
+from agent_service.knowledge.local_embedder import LocalEmbedder
+from agent_service.settings import Settings
+from shared.llm import Embedder
+from shared.llms import connect_embedder
+
+_DEFAULT = "openai:text-embedding-ada-002"
+_LOCAL = "local"
+
+
+def open_embedder(settings: Settings) -> Embedder:
+    """The embedder that the settings name.
+
+    Raises:
+        InvalidInput: It names no model, or one whose key is missing.
+    """
+    named = settings.embedding_model
+    has_key = bool(settings.openai_api_key.get_secret_value())
+    if named.partition(":")[0] == _LOCAL or (not named and not has_key):
+        return LocalEmbedder()
+    if named and ":" not in named:
+        named = f"openai:{named}"
+    return connect_embedder(named or _DEFAULT, settings)
