@@ -27,9 +27,10 @@ from engine_service.decide import (
 )
 from engine_service.dispatch import Claims
 from engine_service.encoding import decode
+from engine_service.entry import Sleep, Written
 from engine_service.events import AnyFact, NodeAnswered, NodeWaited, iteration_text
 from engine_service.execute import Executor, Result
-from engine_service.journal import Journal, Sleep, Written
+from engine_service.journal import Journal
 from engine_service.node import Failed, Question
 from engine_service.program import Program, Programs
 from engine_service.record import Recorder

@@ -28,7 +28,6 @@ class Activations:
         self._most = most
         self._running: dict[str, tuple[Activation, asyncio.Task[None]]] = {}
         self._draining = False
-        self._hungry = False
         self._idle = asyncio.Event()
         self._idle.set()
         self._shop: Workshop | None = None
@@ -54,7 +53,6 @@ class Activations:
             self._running[run.id] = activation, task
             self._shop.claims.hold(run.claim, lost=_canceller(task))
         self._idle.clear()
-        self._hungry = self.room() <= 0
 
     def signal(self, run_ids: Iterable[str]) -> None:
         """Answers came for nodes of these runs."""
@@ -102,8 +100,7 @@ class Activations:
             del self._running[run_id]
         if not self._running:
             self._idle.set()
-        if self._hungry and self._shop is not None:
-            self._hungry = False
+        if self._shop is not None and self._shop.journal.is_behind:
             self._shop.journal.look()
 
 

@@ -12,116 +12,37 @@ else. What was committed is told to followers in this process, and hinted at to 
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from enum import Enum, auto
+from dataclasses import dataclass
 from typing import TypeVar
 
-import orjson
 import psycopg
 import structlog
 
 from engine_service import dispatch
+from engine_service.entry import (
+    Entry,
+    Written,
+    claim_row,
+    ended_run,
+    sleep_row,
+    taken_up,
+    writing_rows,
+)
 from engine_service.feed import Feed, with_run
 from engine_service.store import journal as rows
 from engine_service.store.hints import Hint, HintKind
-from engine_service.store.journal import ClaimedRun, Driver, Writing
-from engine_service.store.run_rows import StoredRun, unpack
-from engine_service.store.runs import InsertedRun, NewRun, driver_of, read_starts, send_starts
+from engine_service.store.journal import ClaimedRun, Cursor
+from engine_service.store.link import Link
+from engine_service.store.run_rows import unpack
+from engine_service.store.runs import InsertedRun, NewRun, Taken, read_starts, send_starts
 from shared.database import Database
 from shared.errors import Internal, Unavailable
-from shared.workflow import JsonObject
 
 log = structlog.get_logger()
 T = TypeVar("T")
 
 _MOST_RUNS = 500
 _MOST_CLAIMS = 100
-# Connection failures, shutdowns and lack of resources; anything else is about what was written.
-_AWAY = ("08", "53", "57")
-
-
-class Written(Enum):
-    """What became of an entry."""
-
-    DONE = auto()
-    """It is in the journal."""
-    AWAKE = auto()
-    """It is, but the run does not sleep: an answer has come meanwhile."""
-    LOST = auto()
-    """It was refused: the run is somebody else's now, or has ended."""
-    REFUSED = auto()
-    """PostgreSQL will not take what it holds."""
-    UNKNOWN = auto()
-    """The database went away; what was committed, the journal knows."""
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """How a run ends; `output` and `response` are JSON text."""
-
-    status: str
-    at: datetime
-    output: str | None = None
-    response: str | None = None
-    error: JsonObject | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sleep:
-    """How a run parks.
-
-    Attributes:
-        event: What wakes it; a name that was never used before.
-        seconds: When it wakes by itself; None for never.
-        waits: How many of its nodes somebody outside may still answer.
-    """
-
-    event: str
-    seconds: int | None
-    waits: int
-
-
-@dataclass(slots=True, eq=False)
-class Entry:
-    """What one run has to write at once. Everything in it is committed together or not at all.
-
-    Attributes:
-        first_sequence: The sequence of its first event.
-        facts: Rows of the journal.
-        waits: Waits that somebody may answer; `approvals` those that are put to a person.
-        responded: What a node has answered to whoever waits for the run.
-        release: Give the run back to whoever wants it.
-        has_waited: The run may have open waits, which its end closes.
-    """
-
-    run: ClaimedRun
-    first_sequence: int
-    status: str | None = None
-    started_at: datetime | None = None
-    facts: list[JsonObject] = field(default_factory=list[JsonObject])
-    events: list[JsonObject] = field(default_factory=list[JsonObject])
-    waits: list[JsonObject] = field(default_factory=list[JsonObject])
-    approvals: list[JsonObject] = field(default_factory=list[JsonObject])
-    responded: JsonObject | None = None
-    response: str | None = None
-    end: End | None = None
-    sleep: Sleep | None = None
-    release: bool = False
-    has_waited: bool = False
-
-    @property
-    def last_sequence(self) -> int:
-        """The sequence of its last event."""
-        return self.first_sequence + len(self.events) - 1
-
-    def is_empty(self) -> bool:
-        """Whether there is nothing to write."""
-        return not (self.events or self.facts or self.end or self.sleep or self.release)
-
-    def lets_go(self) -> bool:
-        """Whether the claim is over once it is written."""
-        return self.release or self.end is not None or self.sleep is not None
 
 
 @dataclass(slots=True, eq=False)
@@ -145,6 +66,24 @@ class _Committed:
     orphans: Sequence[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """How many runs this process takes up: of those that begin, and of those in the queue."""
+
+    starts: int
+    claims: int
+
+
+@dataclass(slots=True)
+class _Sent:
+    """What a pipeline was sent, until its results can be read."""
+
+    ours: Cursor | None = None
+    asleep: Cursor | None = None
+    begun: Cursor | None = None
+    claimed: Cursor | None = None
+
+
 class Journal:
     """The one writer of this process.
 
@@ -154,6 +93,9 @@ class Journal:
         claims: Says who we are to the queue.
         room: How many more runs this process can take on now.
         take: Is given the runs that were claimed.
+
+    Attributes:
+        is_behind: There is more to be claimed than there was room for.
     """
 
     def __init__(
@@ -164,7 +106,7 @@ class Journal:
         room: Callable[[], int],
         take: Callable[[Sequence[ClaimedRun]], None],
     ) -> None:
-        self._database = database
+        self._link = Link(database)
         self._feed = feed
         self._claims = claims
         self._room = room
@@ -172,6 +114,7 @@ class Journal:
         self._waiting: list[_Waiting] = []
         self._starting: list[_Starting] = []
         self._look = False
+        self.is_behind = False
         self._wanted = asyncio.Event()
 
     async def start(self, run: NewRun) -> InsertedRun | None:
@@ -203,6 +146,12 @@ class Journal:
 
     async def run(self) -> None:
         """Flush until cancelled."""
+        try:
+            await self._run()
+        finally:
+            await self._link.close()
+
+    async def _run(self) -> None:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
@@ -210,8 +159,7 @@ class Journal:
             starting, self._starting = self._starting[:_MOST_RUNS], self._starting[_MOST_RUNS:]
             if self._waiting or self._starting:
                 self._wanted.set()
-            look = self._look or bool(starting)
-            self._look = False
+            look, self._look = self._look, False
             await self._flush(waiting, starting, look=look)
 
     # --- one flush
@@ -219,19 +167,24 @@ class Journal:
     async def _flush(
         self, waiting: Sequence[_Waiting], starting: Sequence[_Starting], *, look: bool
     ) -> None:
-        quantity = min(self._room(), _MOST_CLAIMS) if look else 0
+        room = self._room()
+        # Who is behind takes up the oldest runs first, not those that begin now.
+        most = 0 if self.is_behind else min(room, len(starting))
+        look = look or most < len(starting)
+        quantity = min(room - most, _MOST_CLAIMS) if look else 0
+        if look:
+            self.is_behind = quantity <= 0
         if not waiting and not starting and quantity <= 0:
             return
         try:
-            await self._commit_and_tell(waiting, starting, quantity)
+            await self._commit_and_tell(waiting, starting, _Share(most, quantity))
         except Unavailable as error:
             log.warning("journal_waits", reason=error.message, entries=len(waiting))
             _give_up(waiting, starting, error)
         except psycopg.Error as error:
             log.warning("batch_refused", entries=len(waiting), error=str(error))
             await self._one_by_one(waiting, starting)
-            self._look = self._look or look
-            self._wanted.set()
+            self.look()
 
     async def _one_by_one(self, waiting: Sequence[_Waiting], starting: Sequence[_Starting]) -> None:
         by_run: dict[str, list[_Waiting]] = {}
@@ -244,7 +197,7 @@ class Journal:
 
     async def _by_itself(self, waiting: Sequence[_Waiting], starting: Sequence[_Starting]) -> None:
         try:
-            await self._commit_and_tell(waiting, starting, 0)
+            await self._commit_and_tell(waiting, starting, _Share(0, 0))
         except Unavailable as error:
             _give_up(waiting, starting, error)
         except psycopg.Error as error:
@@ -257,23 +210,22 @@ class Journal:
                     one.begun.set_exception(Internal("The run cannot be stored."))
 
     async def _commit_and_tell(
-        self, waiting: Sequence[_Waiting], starting: Sequence[_Starting], quantity: int
+        self, waiting: Sequence[_Waiting], starting: Sequence[_Starting], share: _Share
     ) -> None:
         entries = [one.entry for one in waiting]
         new = [one.run for one in starting]
-        try:
-            async with self._database.transaction() as connection:
-                driver = await driver_of(connection)
-                async with driver.pipeline():
-                    committed = await self._write(driver, entries, new, quantity)
-        except psycopg.OperationalError as error:
-            if error.sqlstate is None or error.sqlstate.startswith(_AWAY):
-                raise Unavailable("The database is away for the moment.") from error
-            raise
-        if committed.claimed:
-            self._take(committed.claimed)
+        committed = await self._commit(entries, new, share)
+        if share.claims and len(committed.claimed) >= share.claims:
+            self.is_behind = True
+        taken = [
+            taken_up(run, *begun.claim)
+            for run, begun in zip(new, committed.begun, strict=True)
+            if begun is not None and begun.claim is not None
+        ]
+        if taken or committed.claimed:
+            self._take([*taken, *committed.claimed])
         if committed.orphans:
-            await self._complete(committed.orphans)
+            await self._drop(committed.orphans)
         for one in waiting:
             became = _became(one.entry, committed)
             if became is not Written.LOST:
@@ -284,45 +236,36 @@ class Journal:
         for one, begun in zip(starting, committed.begun, strict=True):
             _settle(one.begun, begun)
 
-    async def _write(
-        self, driver: Driver, entries: Sequence[Entry], new: Sequence[NewRun], quantity: int
+    async def _commit(
+        self, entries: Sequence[Entry], new: Sequence[NewRun], share: _Share
     ) -> _Committed:
-        ours = await self._fence(driver, entries) if entries else frozenset[str]()
-        kept = [entry for entry in entries if entry.run.id in ours]
-        asleep = begun = claimed = None
-        if kept:
-            await rows.send_rows(driver, _writing(kept))
-            if sleeps := [_sleep(entry) for entry in kept if entry.sleep is not None]:
-                asleep = await rows.send_sleeps(driver, sleeps)
-            run_ids = list(dict.fromkeys(entry.run.id for entry in kept))
-            await rows.send_hint(driver, Hint(HintKind.NEWS, self._claims.worker, run_ids))
-        if new:
-            begun = await send_starts(driver, new)
-        if quantity > 0:
-            worker, lease = self._claims.worker, self._claims.lease
-            claimed = await rows.send_claim(driver, worker, lease, quantity)
-        runs, orphans = await rows.read_claims(claimed) if claimed else ((), ())
+        worker, lease, sent = self._claims.worker, self._claims.lease, _Sent()
+        async with self._link.pipeline() as driver:
+            if entries:
+                sent.ours = await rows.send_writing(driver, worker, writing_rows(entries))
+                if sleeps := [sleep_row(entry) for entry in entries if entry.sleep is not None]:
+                    sent.asleep = await rows.send_sleeps(driver, worker, sleeps)
+                if releases := [claim_row(entry) for entry in entries if entry.release]:
+                    await rows.send_releases(driver, worker, releases)
+                run_ids = list(dict.fromkeys(entry.run.id for entry in entries))
+                await rows.send_hint(driver, Hint(HintKind.NEWS, worker, run_ids))
+            if new:
+                sent.begun = await send_starts(driver, new, Taken(worker, lease, share.starts))
+            if share.claims > 0:
+                sent.claimed = await rows.send_claim(driver, worker, lease, share.claims)
+        claimed, orphans = await rows.read_claims(sent.claimed) if sent.claimed else ([], [])
         return _Committed(
-            ours,
-            frozenset([run_id for (run_id,) in await asleep.fetchall()] if asleep else ()),
-            await read_starts(driver, new, begun) if begun else (),
-            runs,
-            orphans,
+            ours=await _ids(sent.ours),
+            asleep=await _ids(sent.asleep),
+            begun=await read_starts(driver, new, sent.begun) if sent.begun else [],
+            claimed=claimed,
+            orphans=orphans,
         )
 
-    async def _complete(self, orphans: Sequence[str]) -> None:
-        log.error("tasks_without_runs", count=len(orphans))
-        async with self._database.transaction() as connection:
-            await rows.complete(await driver_of(connection), orphans)
-
-    async def _fence(self, driver: Driver, entries: Sequence[Entry]) -> frozenset[str]:
-        claims = {entry.run.claim: entry.run.id for entry in entries}
-        sent = await rows.send_fence(
-            driver,
-            self._claims.worker,
-            [{"run_id": run_id, "claim": claim} for claim, run_id in claims.items()],
-        )
-        return frozenset([run_id for (run_id,) in await sent.fetchall()])
+    async def _drop(self, orphans: Sequence[str]) -> None:
+        log.error("tasks_without_runs", run_ids=orphans)
+        async with self._link.pipeline() as driver:
+            await rows.drop(driver, orphans)
 
     def _tell(self, entry: Entry) -> None:
         if not self._feed.follows(entry.run.id):
@@ -338,31 +281,6 @@ class Journal:
             self._feed.tell(events)
 
 
-def ended_run(entry: Entry) -> StoredRun:
-    """A run as the entry that ends it leaves it."""
-    run, end = entry.run, entry.end
-    assert end is not None
-    return StoredRun(
-        id=run.id,
-        tenant_id=run.tenant_id,
-        workflow_id=run.workflow_id,
-        version=run.version,
-        status=end.status,
-        mode=run.mode,
-        trigger=run.trigger,
-        trigger_node_id=run.trigger_node_id,
-        input=run.input,
-        output=end.output,
-        response=end.response,
-        error=end.error,
-        created_at=run.created_at,
-        started_at=entry.started_at or run.started_at,
-        ended_at=end.at,
-        last_sequence=entry.last_sequence,
-        retry_of=run.retry_of,
-    )
-
-
 def _became(entry: Entry, committed: _Committed) -> Written:
     if entry.run.id not in committed.ours:
         return Written.LOST
@@ -371,64 +289,8 @@ def _became(entry: Entry, committed: _Committed) -> Written:
     return Written.DONE
 
 
-def _writing(entries: Iterable[Entry]) -> Writing:
-    writing = Writing([], [], [], [], [], [], [], [])
-    moves: dict[str, JsonObject] = {}
-    for entry in entries:
-        run_id = entry.run.id
-        writing.facts += entry.facts
-        writing.waits += entry.waits
-        writing.approvals += entry.approvals
-        if entry.events:
-            writing.events.append(_packed(entry))
-        said = {name: value for name, value in _move(entry).items() if value is not None}
-        moves[run_id] = {**moves.get(run_id, {}), **said}
-        if entry.end is not None:
-            writing.complete.append(entry.run.claim)
-            if entry.has_waited:
-                writing.close_waits.append(run_id)
-        elif entry.release:
-            writing.release.append(entry.run.claim)
-    writing.moves = list(moves.values())
-    return writing
-
-
-def _packed(entry: Entry) -> JsonObject:
-    """The events of an entry as one row, named by the last of them."""
-    return {
-        "run_id": entry.run.id,
-        "sequence": entry.last_sequence,
-        "tenant_id": entry.run.tenant_id,
-        "events": orjson.dumps(entry.events).decode(),
-    }
-
-
-def _move(entry: Entry) -> JsonObject:
-    """What changes in the run's row; None leaves it as it is."""
-    end = entry.end or End("", entry.run.created_at)
-    return {
-        "run_id": entry.run.id,
-        "status": end.status or entry.status,
-        "last_sequence": entry.last_sequence if entry.events else None,
-        "started_at": entry.started_at,
-        "output": end.output,
-        "response": end.response or entry.response,
-        "error": None if end.error is None else orjson.dumps(end.error).decode(),
-        "wake_event": entry.sleep.event if entry.sleep else None,
-        "ended_at": end.at if entry.end else None,
-    }
-
-
-def _sleep(entry: Entry) -> JsonObject:
-    assert entry.sleep is not None
-    return {
-        "run_id": entry.run.id,
-        "task": entry.run.task,
-        "claim": entry.run.claim,
-        "event": entry.sleep.event,
-        "seconds": entry.sleep.seconds,
-        "waits": entry.sleep.waits,
-    }
+async def _ids(sent: Cursor | None) -> frozenset[str]:
+    return frozenset([row[0] for row in await sent.fetchall()] if sent else ())
 
 
 def _settle(future: "asyncio.Future[T]", result: T) -> None:

@@ -12,10 +12,10 @@ import orjson
 from engine_service.attempt import Call
 from engine_service.decide import Complete, Fail
 from engine_service.encoding import encode
+from engine_service.entry import End, Entry
 from engine_service.events import NodeFailed, NodeFinished, NodeWaited, iteration_text
 from engine_service.execute import Result
 from engine_service.flow import DONE
-from engine_service.journal import End, Entry
 from engine_service.state import Execution, RunState
 from engine_service.store.journal import ClaimedRun
 from shared.clock import Clock

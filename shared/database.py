@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from alembic import command
@@ -72,6 +73,26 @@ class Database:
         except (OperationalError, InterfaceError, PoolTimeout) as error:
             raise Unavailable("The database is away for the moment.") from error
 
+    async def connect(self, **settings: str) -> psycopg.AsyncConnection[tuple[Any, ...]]:
+        """A connection of one's own in autocommit mode, for a loop that keeps it and closes it.
+
+        Args:
+            settings: PostgreSQL's run-time settings for its session.
+
+        Raises:
+            Unavailable: PostgreSQL is away.
+        """
+        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        try:
+            return await psycopg.AsyncConnection.connect(
+                self._url,
+                autocommit=True,
+                options=f"-c role={self._role} {options}",
+                connect_timeout=5,
+            )
+        except psycopg.OperationalError as error:
+            raise Unavailable("The database is away for the moment.") from error
+
     async def listen(self, channel: str) -> AsyncIterator[str]:
         """The payloads of a channel's notifications: hints, which may be lost with the connection.
 
@@ -79,9 +100,7 @@ class Database:
             Unavailable: The connection could not be made or broke.
         """
         try:
-            async with await psycopg.AsyncConnection.connect(
-                self._url, autocommit=True, options=f"-c role={self._role}", connect_timeout=5
-            ) as connection:
+            async with await self.connect() as connection:
                 await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
                 async for notification in connection.notifies():
                     yield notification.payload

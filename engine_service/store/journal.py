@@ -8,7 +8,7 @@ Functions that only send may be pipelined; each says what its cursor will hold.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import Any
 
 import orjson
 import psycopg
@@ -62,77 +62,74 @@ class ClaimedRun:
     started_at: datetime | None
 
 
-_FENCE = f"""
-SELECT r.id FROM json_to_recordset(%(claims)s::json) AS c(run_id text, claim uuid)
-JOIN engine.runs r ON r.id = c.run_id AND r.ended_at IS NULL
-{dispatch.FENCE.format(claim="c.claim")}
-ORDER BY c.claim FOR NO KEY UPDATE OF r FOR UPDATE OF held
+# One statement, because a statement each would cost more than all of their work. First the runs
+# and their claims are locked, in one order everywhere; whatever follows is written for `ours` only.
+_WRITE = f"""
+WITH ours AS MATERIALIZED (
+  SELECT r.id AS run_id, c.task, c.ends FROM json_to_recordset(%(claims)s::json)
+    AS c(run_id text, claim uuid, task uuid, ends boolean)
+  JOIN engine.runs r ON r.id = c.run_id AND r.ended_at IS NULL
+  {dispatch.FENCE.format(claim="c.claim")}
+  ORDER BY c.claim FOR NO KEY UPDATE OF r FOR UPDATE OF held
+), recorded AS (
+  INSERT INTO engine.journal
+    (run_id, node_id, iteration, attempt, kind, tenant_id, started_at, at, outputs, detail)
+  SELECT x.run_id, node_id, iteration, attempt, kind, tenant_id, started_at, at,
+    outputs::json, detail::json
+  FROM json_to_recordset(%(facts)s::json) AS x(run_id text, node_id text, iteration text,
+    attempt integer, kind text, tenant_id text, started_at timestamptz, at timestamptz,
+    outputs text, detail text) JOIN ours USING (run_id)
+), told AS (
+  INSERT INTO engine.run_events (run_id, sequence, tenant_id, events)
+  SELECT x.run_id, sequence, tenant_id, events::json
+  FROM json_to_recordset(%(events)s::json) AS x(run_id text, sequence bigint, tenant_id text,
+    events text) JOIN ours USING (run_id)
+), moved AS (
+  UPDATE engine.runs r SET
+    status = coalesce(x.status, r.status),
+    last_sequence = coalesce(x.last_sequence, r.last_sequence),
+    started_at = coalesce(r.started_at, x.started_at),
+    output = x.output::json,
+    response = coalesce(x.response::json, r.response),
+    error = x.error::json,
+    wake_event = x.wake_event,
+    ended_at = x.ended_at
+  FROM json_to_recordset(%(moves)s::json) AS x(run_id text, status text, last_sequence bigint,
+    started_at timestamptz, output text, response text, error text, wake_event text,
+    ended_at timestamptz) JOIN ours USING (run_id)
+  WHERE r.id = x.run_id
+), waiting AS (
+  INSERT INTO engine.waits (run_id, node_id, iteration, attempt, tenant_id)
+  SELECT x.run_id, node_id, iteration, attempt, tenant_id
+  FROM json_to_recordset(%(waits)s::json) AS x(run_id text, node_id text, iteration text,
+    attempt integer, tenant_id text) JOIN ours USING (run_id)
+), asked AS (
+  INSERT INTO engine.approvals (id, tenant_id, run_id, workflow_id, node_id, iteration, title,
+    message, approvers, form_schema, created_at, expires_at)
+  SELECT id, tenant_id, x.run_id, workflow_id, node_id, iteration, title, message,
+    ARRAY(SELECT json_array_elements_text(approvers)), form_schema::json, created_at, expires_at
+  FROM json_to_recordset(%(approvals)s::json) AS x(id text, tenant_id text, run_id text,
+    workflow_id text, node_id text, iteration text, title text, message text, approvers json,
+    form_schema text, created_at timestamptz, expires_at timestamptz) JOIN ours USING (run_id)
+), closing AS MATERIALIZED (
+  SELECT run_id, task FROM json_to_recordset(%(closing)s::json) AS x(run_id text)
+  JOIN ours USING (run_id)
+), closed AS (
+  DELETE FROM engine.waits WHERE run_id IN (SELECT run_id FROM closing)
+), withdrawn AS (
+  UPDATE engine.approvals SET status = 'cancelled', answered_at = clock_timestamp()
+  WHERE status = 'pending' AND run_id IN (SELECT run_id FROM closing)
+), {dispatch.FINISH}
+SELECT run_id FROM ours
 """
 
-_RECORD = """
-INSERT INTO engine.journal
-  (run_id, node_id, iteration, attempt, kind, tenant_id, started_at, at, outputs, detail)
-SELECT run_id, node_id, iteration, attempt, kind, tenant_id, started_at, at,
-  outputs::json, detail::json
-FROM json_to_recordset(%(rows)s::json) AS x(run_id text, node_id text, iteration text,
-  attempt integer, kind text, tenant_id text, started_at timestamptz, at timestamptz,
-  outputs text, detail text)
-"""
-
-_TELL = """
-INSERT INTO engine.run_events (run_id, sequence, tenant_id, events)
-SELECT run_id, sequence, tenant_id, events::json
-FROM json_to_recordset(%(rows)s::json) AS x(run_id text, sequence bigint, tenant_id text,
-  events text)
-"""
-
-_MOVE = """
-UPDATE engine.runs r SET
-  status = coalesce(x.status, r.status),
-  last_sequence = coalesce(x.last_sequence, r.last_sequence),
-  started_at = coalesce(r.started_at, x.started_at),
-  output = x.output::json,
-  response = coalesce(x.response::json, r.response),
-  error = x.error::json,
-  wake_event = x.wake_event,
-  ended_at = x.ended_at
-FROM json_to_recordset(%(rows)s::json) AS x(run_id text, status text, last_sequence bigint,
-  started_at timestamptz, output text, response text, error text, wake_event text,
-  ended_at timestamptz)
-WHERE r.id = x.run_id
-"""
-
-_COMPLETE = f"""
-SELECT {dispatch.COMPLETE.format(claim="x.value::uuid")}
-FROM json_array_elements_text(%(claims)s::json) x
-"""
-_RELEASE = f"""
-SELECT {dispatch.RELEASE.format(claim="x.value::uuid")}
-FROM json_array_elements_text(%(claims)s::json) x
-"""
-
-_WAIT = """
-INSERT INTO engine.waits (run_id, node_id, iteration, attempt, tenant_id)
-SELECT run_id, node_id, iteration, attempt, tenant_id
-FROM json_to_recordset(%(rows)s::json) AS x(run_id text, node_id text, iteration text,
-  attempt integer, tenant_id text)
-"""
-
-_ASK = """
-INSERT INTO engine.approvals (id, tenant_id, run_id, workflow_id, node_id, iteration, title,
-  message, approvers, form_schema, created_at, expires_at)
-SELECT id, tenant_id, run_id, workflow_id, node_id, iteration, title, message,
-  ARRAY(SELECT json_array_elements_text(approvers)), form_schema::json, created_at, expires_at
-FROM json_to_recordset(%(rows)s::json) AS x(id text, tenant_id text, run_id text,
-  workflow_id text, node_id text, iteration text, title text, message text, approvers json,
-  form_schema text, created_at timestamptz, expires_at timestamptz)
-"""
-
-# Waits that were answered meanwhile have no row any more: the run must look again, not sleep.
+# A statement of its own, with a fresh look at the waits: those that were answered meanwhile have
+# no row any more, and then the run must look again instead of sleeping.
 _SLEEP = f"""
 WITH due AS MATERIALIZED (
   SELECT x.* FROM json_to_recordset(%(rows)s::json) AS x(run_id text, task uuid, claim uuid,
     event text, seconds integer, waits integer)
+  {dispatch.FENCE.format(claim="x.claim")}
   WHERE (SELECT count(*) FROM engine.waits w WHERE w.run_id = x.run_id) = x.waits
 )
 SELECT due.run_id FROM due CROSS JOIN LATERAL {
@@ -142,17 +139,11 @@ SELECT due.run_id FROM due CROSS JOIN LATERAL {
 } AS asleep
 WHERE asleep.should_suspend
 """
-
-_CLOSE_WAITS = """
-WITH closed AS (
-  DELETE FROM engine.waits WHERE run_id IN (
-    SELECT value FROM json_array_elements_text(%(runs)s::json))
-)
-UPDATE engine.approvals SET status = 'cancelled', answered_at = clock_timestamp()
-WHERE status = 'pending' AND run_id IN (
-  SELECT value FROM json_array_elements_text(%(runs)s::json))
+_RELEASE = f"""
+SELECT {dispatch.RELEASE.format(claim="x.claim")}
+FROM json_to_recordset(%(rows)s::json) AS x(claim uuid)
+{dispatch.FENCE.format(claim="x.claim")}
 """
-
 _CLAIM = f"""
 WITH claimed AS MATERIALIZED ({dispatch.CLAIM})
 SELECT c.claim::text, c.task::text, c.attempt, c.run_id, r.tenant_id, r.workflow_id, r.version,
@@ -187,34 +178,20 @@ SELECT count(*) FROM closed
 """
 
 
-async def send_fence(driver: Driver, worker: str, claims: Rows) -> Cursor:
-    """Lock runs and claims; the cursor holds the ids of the runs that are still ours."""
-    return await driver.execute(_FENCE, {"claims": _json(claims), "worker": worker})
+async def send_writing(driver: Driver, worker: str, writing: "Writing") -> Cursor:
+    """Write for runs whose claims are ours; the cursor's first column holds their ids."""
+    values = {name: _json(getattr(writing, name)) for name in Writing.__slots__}
+    return await driver.execute(_WRITE, {"worker": worker, **values})
 
 
-async def send_rows(driver: Driver, batch: "Writing") -> None:
-    """Write what a batch has to say of runs that are locked and ours."""
-    statements: Sequence[tuple[LiteralString, Rows]] = (
-        (_RECORD, batch.facts),
-        (_TELL, batch.events),
-        (_MOVE, batch.moves),
-        (_WAIT, batch.waits),
-        (_ASK, batch.approvals),
-    )
-    for statement, rows in statements:
-        if rows:
-            await driver.execute(statement, {"rows": _json(rows)})
-    if batch.close_waits:
-        await driver.execute(_CLOSE_WAITS, {"runs": _json(batch.close_waits)})
-    if batch.complete:
-        await driver.execute(_COMPLETE, {"claims": _json(batch.complete)})
-    if batch.release:
-        await driver.execute(_RELEASE, {"claims": _json(batch.release)})
-
-
-async def send_sleeps(driver: Driver, rows: Rows) -> Cursor:
+async def send_sleeps(driver: Driver, worker: str, rows: Rows) -> Cursor:
     """Park runs; the cursor holds the ids of those that sleep now."""
-    return await driver.execute(_SLEEP, {"rows": _json(rows)})
+    return await driver.execute(_SLEEP, {"worker": worker, "rows": _json(rows)})
+
+
+async def send_releases(driver: Driver, worker: str, claims: Rows) -> None:
+    """Give claims back."""
+    await driver.execute(_RELEASE, {"worker": worker, "rows": _json(claims)})
 
 
 async def send_claim(driver: Driver, worker: str, lease: int, quantity: int) -> Cursor:
@@ -224,14 +201,15 @@ async def send_claim(driver: Driver, worker: str, lease: int, quantity: int) -> 
 
 
 async def read_claims(sent: Cursor) -> tuple[list[ClaimedRun], list[str]]:
-    """The runs that were claimed, and claims of tasks that belong to no living run."""
+    """The runs that were claimed, and ids for whose tasks there is no living run."""
     rows = await sent.fetchall()
-    return [ClaimedRun(*row) for row in rows if row[4]], [row[0] for row in rows if not row[4]]
+    return [ClaimedRun(*row) for row in rows if row[4]], [row[3] for row in rows if not row[4]]
 
 
-async def complete(driver: Driver, claims: Sequence[str]) -> None:
-    """End tasks that belong to no run."""
-    await driver.execute(_COMPLETE, {"claims": _json(claims)})
+async def drop(driver: Driver, run_ids: Sequence[str]) -> None:
+    """End tasks that belong to no living run."""
+    for run_id in run_ids:
+        await driver.execute(dispatch.DROP, {"run_id": run_id})
 
 
 async def send_hint(driver: Driver, hint: Hint) -> None:
@@ -242,16 +220,21 @@ async def send_hint(driver: Driver, hint: Hint) -> None:
 
 @dataclass(slots=True)
 class Writing:
-    """The rows that one transaction writes, by statement."""
+    """What one statement writes, as rows.
 
-    facts: list[JsonObject]
-    events: list[JsonObject]
-    moves: list[JsonObject]
-    waits: list[JsonObject]
-    approvals: list[JsonObject]
-    close_waits: list[str]
-    complete: list[str]
-    release: list[str]
+    Attributes:
+        claims: The runs it is about, and whether they end.
+        moves: What changes in the runs' own rows.
+        closing: Runs whose open waits are over.
+    """
+
+    claims: Rows
+    facts: Rows
+    events: Rows
+    moves: Rows
+    waits: Rows
+    approvals: Rows
+    closing: Rows
 
 
 # --- reading

@@ -14,7 +14,7 @@ import orjson
 import psycopg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine_service.dispatch import CANCEL, SPAWN
+from engine_service.dispatch import DROP, ENQUEUE
 from engine_service.store.hints import NOTIFY, Hint, HintKind
 from shared.workflow import JsonObject
 
@@ -49,10 +49,24 @@ class NewRun:
 
 @dataclass(frozen=True, slots=True)
 class InsertedRun:
-    """What became of a NewRun: its id, or that of the run that has its idempotency key already."""
+    """What became of a NewRun: its id, or that of the run that has its idempotency key already.
+
+    Attributes:
+        claim: Its claim and task, when it was begun and taken up at once.
+    """
 
     id: str
     created: bool
+    claim: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Who takes up runs in the moment in which they begin, and how many."""
+
+    worker: str
+    lease: int
+    most: int
 
 
 _START = f"""
@@ -60,8 +74,8 @@ WITH wanted AS (
   SELECT * FROM json_to_recordset(%(runs)s::json) AS w(
     id text, tenant_id text, workflow_id text, version integer, mode text, trigger text,
     trigger_node_id text, input text, created_at timestamptz, trigger_id text,
-    idempotency_key text, retry_of text, event text)
-), begun AS (
+    idempotency_key text, retry_of text, event text, take boolean)
+), stored AS (
   INSERT INTO engine.runs (id, tenant_id, workflow_id, version, mode, trigger, trigger_node_id,
     input, created_at, trigger_id, idempotency_key, retry_of)
   SELECT id, tenant_id, workflow_id, version, mode, trigger, trigger_node_id,
@@ -71,11 +85,13 @@ WITH wanted AS (
     SELECT FROM engine.triggers t WHERE t.id = w.trigger_id AND t.tenant_id = w.tenant_id)
   ON CONFLICT (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
   RETURNING id
+), begun AS MATERIALIZED (
+  SELECT w.* FROM wanted w JOIN stored USING (id)
 ), told AS (
   INSERT INTO engine.run_events (run_id, sequence, tenant_id, events)
-  SELECT id, 1, tenant_id, event::json FROM wanted JOIN begun USING (id)
-)
-SELECT begun.id FROM begun CROSS JOIN LATERAL {SPAWN.format(run_id="begun.id")}
+  SELECT id, 1, tenant_id, event::json FROM begun
+), {ENQUEUE}
+SELECT run_id, take, claim::text, task::text FROM tasks
 """
 
 _FIND_BY_KEY = """
@@ -108,9 +124,18 @@ async def driver_of(connection: AsyncConnection) -> psycopg.AsyncConnection[tupl
 
 
 async def send_starts(
-    driver: psycopg.AsyncConnection[tuple[Any, ...]], runs: Sequence[NewRun]
+    driver: psycopg.AsyncConnection[tuple[Any, ...]],
+    runs: Sequence[NewRun],
+    taken: Taken | None = None,
 ) -> psycopg.AsyncCursor[tuple[Any, ...]]:
-    """The first half of `insert_runs`; `read_starts` may follow later in a pipeline."""
+    """The first half of `insert_runs`; `read_starts` may follow later in a pipeline.
+
+    Args:
+        driver: In a transaction.
+        runs: What is to begin.
+        taken: Who takes up how many of them at once; nobody when None.
+    """
+    by = taken or Taken("", 0, 0)
     rows = [
         {
             "id": run.id,
@@ -126,10 +151,12 @@ async def send_starts(
             "idempotency_key": run.idempotency_key,
             "retry_of": run.retry_of,
             "event": orjson.dumps([queued_event(run)]).decode(),
+            "take": place < by.most,
         }
-        for run in runs
+        for place, run in enumerate(runs)
     ]
-    return await driver.execute(_START, {"runs": orjson.dumps(rows).decode()})
+    values = {"runs": orjson.dumps(rows).decode(), "worker": by.worker, "lease": by.lease}
+    return await driver.execute(_START, values)
 
 
 async def read_starts(
@@ -138,7 +165,10 @@ async def read_starts(
     sent: psycopg.AsyncCursor[tuple[Any, ...]],
 ) -> list[InsertedRun | None]:
     """The second half of `insert_runs`."""
-    begun = {run_id for (run_id,) in await sent.fetchall()}
+    begun = {
+        run_id: InsertedRun(run_id, created=True, claim=(claim, task) if take else None)
+        for run_id, take, claim, task in await sent.fetchall()
+    }
     known: dict[tuple[str, str | None], str] = {
         (run.tenant_id, run.idempotency_key): run.id
         for run in runs
@@ -158,10 +188,10 @@ async def read_starts(
 
 
 def _became(
-    run: NewRun, begun: set[str], known: dict[tuple[str, str | None], str]
+    run: NewRun, begun: dict[str, InsertedRun], known: dict[tuple[str, str | None], str]
 ) -> InsertedRun | None:
     if run.id in begun:
-        return InsertedRun(run.id, created=True)
+        return begun[run.id]
     existing = known.get((run.tenant_id, run.idempotency_key))
     return None if existing is None else InsertedRun(existing, created=False)
 
@@ -263,7 +293,7 @@ async def cancel(
         return False
     event = {"type": "run.cancelled", "at": at, "data": {"reason": reason}}
     values = {**key, "sequence": found[0] + 1, "events": orjson.dumps([event]).decode()}
-    for statement in (_CANCEL, _TELL, _CLOSE_WAITS, CANCEL):
+    for statement in (_CANCEL, _TELL, _CLOSE_WAITS, DROP):
         await driver.execute(statement, values)
     for kind in (HintKind.CANCEL, HintKind.NEWS):
         hint = Hint(kind, run_ids=[run_id]).payloads()[0]

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from engine_service.journal import Entry, Written
+from engine_service.entry import Entry, Written
 from engine_service.store.run_rows import StoredEvent
 from engine_service.store.runs import cancel, wake
 from engine_service.worker import WorkerOptions
