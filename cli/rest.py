@@ -3,6 +3,7 @@
 Whatever goes wrong ends the command as a Failure that says what the mesh said.
 """
 
+import json
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -97,7 +98,8 @@ class Rest:
                 raise _failure(source.response)
             for event in source:
                 if event.data:
-                    yield Event(int(event.id or 0), event.event, event.json())  # pyright: ignore[reportArgumentType] (an object, as every event of ours)
+                    said: Json = json.loads(event.data)
+                    yield Event(said["sequence"], said["type"], said["data"])
 
     def _send(self, method: str, path: str, **options: Any) -> Json:
         try:

@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from cli.embedded.postgres import EmbeddedPostgres
+from cli.embedded.valkey import EmbeddedValkey
 from tests.support import mesh as meshes
 from tests.support.mesh import Mesh
 
@@ -19,13 +20,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 async def mesh(
-    tmp_path_factory: pytest.TempPathFactory, postgres_server: EmbeddedPostgres, redis_url: str
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres_server: EmbeddedPostgres,
+    valkey_server: EmbeddedValkey,
 ) -> AsyncIterator[Mesh]:
     """The mesh that stories share."""
     name = f"e2e_{tmp_path_factory.getbasetemp().name.replace('-', '_')}"
     await postgres_server.create_database(name)
     folder = tmp_path_factory.mktemp("mesh")
-    async with meshes.running(folder, postgres_server.url(name), redis_url) as running:
+    async with meshes.running(folder, postgres_server.url(name), valkey_server.url()) as running:
         yield running
     await postgres_server.drop_database(name)
 

@@ -21,8 +21,9 @@ async def say(client: httpx2.AsyncClient, session_id: str, **body: Any) -> list[
         assert source.response.status_code == 200, await source.response.aread()
         async for event in source:
             if event.data:
-                data = json.loads(event.data)
-                events.append({"type": event.event, "sequence": int(event.id), **data})
+                said = json.loads(event.data)
+                assert (said["type"], said["sequence"]) == (event.event, int(event.id))
+                events.append({"type": event.event, "sequence": int(event.id), **said["data"]})
     return events
 
 

@@ -140,5 +140,5 @@ async def test_the_terminal_event_carries_the_whole_run(client: httpx2.AsyncClie
         async for line in answer.aiter_lines():
             if line.startswith("data: "):
                 last = json.loads(line.removeprefix("data: "))
-    assert last["run"]["id"] == run_id
-    assert last["run"]["status"] == "completed"
+    assert last["data"]["run"]["id"] == run_id
+    assert last["data"]["run"]["status"] == "completed"

@@ -54,7 +54,7 @@ async def test_grpcurl_calls_a_service(mesh: Mesh) -> None:
         "flowloom.engine.v1.NodeTypeService/GetNodeType",
     )
     assert answer.returncode == 0, answer.stderr
-    assert json.loads(answer.stdout)["nodeType"]["outputs"] == ["true", "false"]
+    assert json.loads(answer.stdout)["node_type"]["outputs"] == ["true", "false"]
 
 
 async def test_grpcurl_without_identity_is_refused_with_details(mesh: Mesh) -> None:
