@@ -19,6 +19,7 @@ LOOP_TYPE = "flow.loop"
 LOOP = "loop"
 DONE = "done"
 Nest = tuple[str, ...]
+_ENTRANCE = Connection.model_validate({"from": "run", "to": "run"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,8 @@ class Flow:
         self._nest(lead)
         self._connect(wires)
         self.ordered = _ordered(self.steps.values(), self.trigger)
+        # Along which the run's input comes.
+        self.entrance = _edge(self.trigger, _ENTRANCE, self.trigger, 0)
 
     def _nest(self, lead: "_Leads") -> None:
         """Say which loops surround each step: a chain, in which each lies in the one before."""

@@ -31,6 +31,7 @@ class ReadyNode:
     Attributes:
         fixed: The parameters, when no expression is in them and they are valid.
         needs_v8: Some expression is more than a plain path.
+        is_pure: It is computed from its input alone.
     """
 
     definition: Node
@@ -38,11 +39,7 @@ class ReadyNode:
     compiled: CompiledParameters
     fixed: NodeParameters | None
     needs_v8: bool
-
-    @property
-    def is_pure(self) -> bool:
-        """Whether it is computed from its input alone."""
-        return isinstance(self.type, PureNode)
+    is_pure: bool
 
     @property
     def announces(self) -> bool:
@@ -87,7 +84,9 @@ def _ready(node: Node, catalogue: Catalogue) -> ReadyNode:
         except ValidationError:
             fixed = None  # said when the node runs, if it ever does
     needs_v8 = any(slot.expression.path is None for slot in compiled.slots)
-    return ReadyNode(node, node_type, compiled, fixed, needs_v8)
+    return ReadyNode(
+        node, node_type, compiled, fixed, needs_v8, is_pure=isinstance(node_type, PureNode)
+    )
 
 
 def _shape(node: ReadyNode) -> Shape:

@@ -162,7 +162,7 @@ class RunState:
         self._entering: dict[tuple[Edge, Iteration], list[Arrival]] = {}
         self._current: dict[str, Iteration] = {}
         self._settling: deque[tuple[Step, Iteration, NodeFinished | None]] = deque()
-        entrance = Arrival(_entrance(flow.trigger), (), items)
+        entrance = Arrival(flow.entrance, (), items)
         self._begin(Execution(flow.trigger, (), [entrance]))
         self._flow_on()
 
@@ -337,13 +337,6 @@ class RunState:
             if edge.port != LOOP:
                 self._carry(edge, iteration, items if edge.port == DONE else [])
         self._leave_body(step, iteration)
-
-
-def _entrance(trigger: Step) -> Edge:
-    """The edge along which a run's input comes."""
-    return Edge(
-        trigger, "main", trigger, "main", 0, 0, leaves=False, enters=False, feeds_back=False
-    )
 
 
 _KINDS = (NodeStarted, NodeWaited, NodeAnswered, NodeFailed, NodeFinished)

@@ -131,7 +131,9 @@ def _fragment(text: str | None) -> Any:
 
 
 def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _document(text: str | None) -> document_pb2.Document | None:
