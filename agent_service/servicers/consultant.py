@@ -15,7 +15,7 @@ from shared.rpc.server import Context
 _MAX_TEXT = 20_000
 
 
-class Consultant(consultant_service_pb2_grpc.ConsultantServiceServicer):
+class ConsultantServicer(consultant_service_pb2_grpc.ConsultantServiceServicer):
     """Takes what people say; the turn goes on whether or not they stay."""
 
     def __init__(self, turns: Turns, history: History) -> None:

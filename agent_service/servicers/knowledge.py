@@ -14,7 +14,7 @@ _MAX_QUERY = 2_000
 _KINDS = ("", "node", "practice", "example")
 
 
-class Knowledge(knowledge_service_pb2_grpc.KnowledgeServiceServicer):
+class KnowledgeServicer(knowledge_service_pb2_grpc.KnowledgeServiceServicer):
     """Searches the library."""
 
     def __init__(self, library: Library) -> None:

@@ -25,7 +25,7 @@ from shared.rpc.server import Context
 _MAX_TITLE = 200
 
 
-class Sessions(session_service_pb2_grpc.SessionServiceServicer):
+class SessionServicer(session_service_pb2_grpc.SessionServiceServicer):
     """Keeps sessions."""
 
     def __init__(
