@@ -16,6 +16,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from gateway.limits import RateLimited
 from shared.errors import (
@@ -79,7 +80,9 @@ def respond(error: Exception, request: Request) -> Response:
     """The answer to a request that failed."""
     failure = to_app_error(error, request)
     body = problem(failure, request.url.path)
-    headers = {"Cache-Control": "no-store", **_headers(failure, error)}
+    headers = {"Cache-Control": "no-store", **_headers(failure)}
+    if isinstance(failure, WrongMethod):
+        headers["Allow"] = ", ".join(_allowed_methods(request))
     if isinstance(failure, RateLimited):
         headers |= {name.decode(): value.decode() for name, value in failure.verdict.headers()}
     return Response(
@@ -128,14 +131,21 @@ def to_app_error(error: Exception, request: Request) -> AppError:
             return Internal("Something went wrong on our side.")
 
 
-def _headers(failure: AppError, error: Exception) -> dict[str, str]:
-    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+def _headers(failure: AppError) -> dict[str, str]:
+    headers: dict[str, str] = {}
     if isinstance(failure, Unauthenticated):
         invalid = ', error="invalid_token"' if failure.code != "TOKEN_MISSING" else ""
         headers["WWW-Authenticate"] = f'Bearer realm="flowloom"{invalid}'
     if failure.retryable:
         headers["Retry-After"] = f"{max(1, round(failure.retry_after or 1))}"
     return headers
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """What the path knows, in all its routes."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    found = [route for route in routes if route.path_regex.match(request.url.path)]
+    return sorted({method for route in found for method in route.methods or ()})
 
 
 def _from_http(error: HTTPException) -> AppError:
@@ -171,7 +181,7 @@ def _from_validation(findings: Sequence[Mapping[str, Any]], request: Request) ->
 
 def _violation(finding: Mapping[str, Any], request: Request) -> Violation:
     place, *path = finding["loc"]
-    code, message = finding["type"], finding["msg"]
+    code, message = finding["type"], finding["msg"].removeprefix("Value error, ")
     if place == "body":
         suggestion = _nearest(path, _body_fields(request)) if code == "extra_forbidden" else ""
         return Violation(pointer(path), code, message, suggestion)

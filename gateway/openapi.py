@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
 from gateway.wire import enum_name
@@ -113,8 +114,9 @@ _IDEMPOTENCY_KEY: Schema = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "Repeating the request with its key repeats the answer, not the deed",
-    "schema": {"type": "string", "maxLength": 255},
+    "description": "Repeating the request with its key repeats the answer, not the deed; "
+    "another request with the same key is refused with 422",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
 }
 _HOOK: Schema = {
     "tags": ["hooks"],
@@ -148,6 +150,11 @@ def describe(app: FastAPI) -> Schema:
     for path, operations in document["paths"].items():
         for method in _METHODS & operations.keys():
             _complete(path, method, operations[method])
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            for method in route.methods or ():
+                operation = document["paths"][route.path_format][method.lower()]
+                operation["operationId"] = route.name
     for method in ("get", "post"):
         body = _ANY_BODY if method == "post" else {}
         operation: Schema = {**_HOOK, **body, "operationId": f"deliver_{method}"}

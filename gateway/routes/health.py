@@ -106,7 +106,7 @@ async def get_readiness(request: Request) -> Response:
 
 
 @router.get("/version")
-async def get_version() -> Release:
+async def get_release() -> Release:
     """What runs here."""
     return Release(name="flowloom", version=version("flowloom"))
 

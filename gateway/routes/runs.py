@@ -21,7 +21,7 @@ router = APIRouter(tags=["runs"], route_class=UserRoute)
 starting = APIRouter(tags=["runs"], route_class=RunRoute)
 
 IdempotencyKey = Annotated[
-    str, Header(description="The same key starts the same run only once", max_length=255)
+    str, Header(description="The same key starts the same run only once", pattern="^[!-~]{0,255}$")
 ]
 _ENDED = (run_pb2.RUN_STATUS_COMPLETED, run_pb2.RUN_STATUS_FAILED, run_pb2.RUN_STATUS_CANCELLED)
 _GRACE_SECONDS = 10.0

@@ -122,7 +122,8 @@ async def converse(
     clients: ClientsPart,
     events: StreamsPart,
     idempotency_key: Annotated[
-        str, Header(description="The same key says the same thing only once", max_length=255)
+        str,
+        Header(description="The same key says the same thing only once", pattern="^[!-~]{0,255}$"),
     ] = "",
 ) -> Response:
     """Say something and follow the turn; with `Accept: application/json`, wait for its end.

@@ -44,7 +44,9 @@ class UpdateWorkflow(Body):
 
     name: Text | None = None
     description: Text | None = None
-    definition: Definition | None = None
+    definition: Document | None = Field(
+        default=None, description="Merged into the latest definition; lists are replaced"
+    )
     etag: Text = Field(default="", description="The same as If-Match")
     note: Text = Field(default="", description="Why, kept with the new version")
 
@@ -86,7 +88,9 @@ class ActivateWorkflow(Body):
     version: Count = Field(default=0, description="The latest when 0")
 
 
-@router.post("", **returns(workflow_pb2.Workflow, 201))
+@router.post(
+    "", **returns(workflow_pb2.Workflow, 201, _200="It could be done; nothing was, as asked")
+)
 async def create_workflow(
     body: CreateWorkflow, clients: ClientsPart, validate_only: ValidateOnly = False
 ) -> Response:
