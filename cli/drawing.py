@@ -2,7 +2,7 @@
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from rich.console import Console
 from rich.table import Table
@@ -129,8 +129,15 @@ def _outputs(outputs: Json) -> str:
             continue
         more = f" and {len(items) - 1} more" if len(items) > 1 else ""
         name = "" if port == "main" else f"{port}: "
-        told.append(f"{name}{short(items[0].get('json'))}{more}")
+        told.append(f"{name}{short(_essence(items[0].get('json')))}{more}")
     return "\n".join(told)
+
+
+def _essence(value: Any) -> Any:
+    """What a person wants to see of an item: of an HTTP request, its body."""
+    if isinstance(value, dict) and {"body", "headers", "method"} <= value.keys():
+        return cast("Json", value)["body"]
+    return value  # pyright: ignore[reportUnknownVariableType] (JSON as it came)
 
 
 def _duration(node: Json) -> str:

@@ -34,7 +34,8 @@ def generate() -> None:
     shutil.rmtree(package, ignore_errors=True)
     TARGET.mkdir(parents=True, exist_ok=True)
     sources = sorted(str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.proto"))
-    code = protoc.main(
+    # grpc_tools ships no types.
+    code: int = protoc.main(  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         [
             "protoc",
             *_PLUGINS,

@@ -55,10 +55,8 @@ def demo() -> None:
         hook, run_id, reply = _run(rest, workflow)
         run = rest.get(f"/v1/runs/{run_id}", view="full")
         _summarise(rest, sentence, workflow, run, hook)
-        console.print(
-            f"the endpoint received {len(endpoint.received)} order(s): ", endpoint.received
-        )
-        console.print(f"the webhook's caller was answered {reply.status_code}: {reply.text}")
+        typer.echo(f"The endpoint received {short(endpoint.received)}.")
+        typer.echo(f"The webhook's caller was answered {reply.status_code}: {reply.text}")
         rest.close()
     if run["status"] != "completed" or endpoint.received != [_ORDER] or not reply.is_success:
         raise Failure(Exit.FAILED, "The demo did not end as it should; see above.")
@@ -189,7 +187,7 @@ def _summarise(rest: Rest, sentence: str, workflow: Json, run: Json, hook: str) 
         ("its events", f"{rest.url}/v1/runs/{run['id']}/events"),
         ("the webhook", hook),
     ):
-        console.print(f"  {what:<13}{where}", markup=False)
+        typer.echo(f"  {what:<13}{where}")
 
 
 def _say(heading: str, text: str) -> None:
