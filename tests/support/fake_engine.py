@@ -4,6 +4,7 @@ It keeps workflows in memory per tenant, has the engine's own catalogue and, unl
 other answers, its own checks. `intercept` shows what was asked, and lets a test answer instead.
 """
 
+import asyncio
 import json
 from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -37,11 +38,21 @@ Handler = Callable[[Any], Any]
 
 
 class Intercepted:
-    """The calls of one method while a test intercepts it; `answers` are given first come first."""
+    """The calls of one method while a test intercepts it.
+
+    Attributes:
+        answers: Given first come first; exceptions are raised.
+        called: Set once the method was called.
+        gate: When there is one, the method waits for it before it does anything.
+        works_first: It does its work before it waits at the gate.
+    """
 
     def __init__(self) -> None:
         self.requests: list[Any] = []
         self.answers: deque[Any] = deque()
+        self.called = asyncio.Event()
+        self.gate: asyncio.Event | None = None
+        self.works_first = False
 
 
 class FakeEngine:
@@ -54,18 +65,24 @@ class FakeEngine:
 
     @contextmanager
     def intercept(self, method: str) -> Generator[Intercepted]:
-        """Watch a method by its name, and answer with whatever is queued; exceptions are raised."""
+        """Watch a method by its name; answer with whatever is queued, or not before a gate opens."""
         watched = self._intercepted[method] = Intercepted()
         try:
             yield watched
         finally:
             del self._intercepted[method]
 
-    def answer(self, method: str, request: Any, otherwise: Handler) -> Any:
+    async def answer(self, method: str, request: Any, otherwise: Handler) -> Any:
         """What a method answers: a queued answer, or what it does by itself."""
         watched = self._intercepted.get(method)
         if watched is not None:
             watched.requests.append(request)
+            done = otherwise(request) if watched.works_first else None
+            watched.called.set()
+            if watched.gate is not None:
+                await watched.gate.wait()
+            if done is not None:
+                return done
             if watched.answers:
                 queued = watched.answers.popleft()
                 if isinstance(queued, Exception):
@@ -85,7 +102,7 @@ class _Workflows(workflow_service_pb2_grpc.WorkflowServiceServicer):
     async def ValidateWorkflow(
         self, request: workflow_service_pb2.ValidateWorkflowRequest, context: Any
     ) -> workflow_service_pb2.ValidateWorkflowResponse:
-        return self._engine.answer("ValidateWorkflow", request, self._validate)
+        return await self._engine.answer("ValidateWorkflow", request, self._validate)
 
     def _validate(
         self, request: workflow_service_pb2.ValidateWorkflowRequest
@@ -108,7 +125,7 @@ class _Workflows(workflow_service_pb2_grpc.WorkflowServiceServicer):
     async def CreateWorkflow(
         self, request: workflow_service_pb2.CreateWorkflowRequest, context: Any
     ) -> workflow_service_pb2.CreateWorkflowResponse:
-        return self._engine.answer("CreateWorkflow", request, self._create)
+        return await self._engine.answer("CreateWorkflow", request, self._create)
 
     def _create(
         self, request: workflow_service_pb2.CreateWorkflowRequest
@@ -129,7 +146,7 @@ class _Workflows(workflow_service_pb2_grpc.WorkflowServiceServicer):
     async def UpdateWorkflow(
         self, request: workflow_service_pb2.UpdateWorkflowRequest, context: Any
     ) -> workflow_service_pb2.UpdateWorkflowResponse:
-        return self._engine.answer("UpdateWorkflow", request, self._update)
+        return await self._engine.answer("UpdateWorkflow", request, self._update)
 
     def _update(
         self, request: workflow_service_pb2.UpdateWorkflowRequest
@@ -177,7 +194,7 @@ class _Simulation(simulation_service_pb2_grpc.SimulationServiceServicer):
     async def SimulateWorkflow(
         self, request: simulation_service_pb2.SimulateWorkflowRequest, context: Any
     ) -> simulation_service_pb2.SimulateWorkflowResponse:
-        return self._engine.answer("SimulateWorkflow", request, _simulated)
+        return await self._engine.answer("SimulateWorkflow", request, _simulated)
 
 
 def _simulated(
