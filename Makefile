@@ -3,6 +3,8 @@
 
 PY := .venv/bin/python
 READY := .venv/.ready
+# Trust what the machine trusts: a company's proxy may sign its own certificates.
+export UV_SYSTEM_CERTS := 1
 
 .PHONY: demo up test test-all lint types fmt proto docs bench lock
 
