@@ -177,7 +177,9 @@ class Claims:
                 self._lose(claims)
             return
         self._extended_at = begun
-        if lost := [claim for claim in claims if claim not in ours]:
+        lost = [claim for claim in claims if claim not in ours and claim in self._held]
+        if lost:
+            log.warning("claims_lost", count=len(lost), reason="they are somebody else's now")
             self._lose(lost)
 
     async def _extended(self, claims: Iterable[str]) -> set[str]:

@@ -44,32 +44,9 @@ class TestEngine:
     worker: Worker
     databases: Databases
 
-    async def save(self, definition: JsonObject, version: int = 1, workflow_id: str = "") -> str:
-        """Store a definition; its workflow's id."""
-        workflow_id = workflow_id or new_id("wf")
-        async with self.databases.app.transaction(TENANT) as connection:
-            await connection.execute(
-                text(
-                    "INSERT INTO engine.workflows (id, tenant_id, name, latest_version, etag,"
-                    " created_at, updated_at) VALUES (:id, :tenant, 'w', :version, 'e', now(),"
-                    " now()) ON CONFLICT DO NOTHING"
-                ),
-                {"id": workflow_id, "tenant": TENANT, "version": version},
-            )
-            await connection.execute(
-                text(
-                    "INSERT INTO engine.versions (workflow_id, number, tenant_id, definition,"
-                    " digest, created_by, created_at) VALUES (:id, :version, :tenant,"
-                    " CAST(:definition AS json), 'd', 'u', now())"
-                ),
-                {
-                    "id": workflow_id,
-                    "version": version,
-                    "tenant": TENANT,
-                    "definition": orjson.dumps(definition).decode(),
-                },
-            )
-        return workflow_id
+    async def save(self, definition: JsonObject) -> str:
+        """Store a definition as the first version of a workflow; the workflow's id."""
+        return await save_definition(self.databases.app, definition)
 
     async def start(self, workflow_id: str, given: Any = None, **changes: Any) -> InsertedRun:
         """Start a run at the node `start`."""
@@ -122,6 +99,32 @@ class TestEngine:
         """Rows, as the engine's own role sees them."""
         async with self.databases.worker.transaction() as connection:
             return (await connection.execute(text(statement), values)).all()
+
+
+async def save_definition(app: Database, definition: JsonObject) -> str:
+    """Store a definition as the first version of a workflow; the workflow's id."""
+    values = {
+        "id": new_id("wf"),
+        "tenant": TENANT,
+        "definition": orjson.dumps(definition).decode(),
+    }
+    async with app.transaction(TENANT) as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO engine.workflows (id, tenant_id, name, latest_version, etag,"
+                " created_at, updated_at) VALUES (:id, :tenant, 'w', 1, 'e', now(), now())"
+            ),
+            values,
+        )
+        await connection.execute(
+            text(
+                "INSERT INTO engine.versions (workflow_id, number, tenant_id, definition, digest,"
+                " created_by, created_at)"
+                " VALUES (:id, 1, :tenant, CAST(:definition AS json), 'd', 'u', now())"
+            ),
+            values,
+        )
+    return values["id"]
 
 
 def new_run(workflow_id: str, given: Any = None, **changes: Any) -> NewRun:
