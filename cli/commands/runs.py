@@ -75,11 +75,14 @@ def show(run: RunId, as_json_: AsJson = False) -> None:
 
 
 @app.command("watch")
-def watch_(run: RunId) -> None:
+def watch_(run: RunId, as_json_: AsJson = False) -> None:
     """Follow a run to its end, from its beginning."""
     with signed_in() as rest:
-        if follow(rest, run)["status"] != "completed":
-            raise typer.Exit(Exit.FAILED)
+        found = follow(rest, run, quiet=as_json_)
+    if as_json_:
+        as_json(found)
+    if found["status"] != "completed":
+        raise typer.Exit(Exit.FAILED)
 
 
 @app.command()
@@ -92,11 +95,16 @@ def events(run: RunId, after: Annotated[int, typer.Option(help="Only later event
 
 @app.command()
 def cancel(
-    run: RunId, reason: Annotated[str, typer.Option(help="Why; kept in the history.")] = ""
+    run: RunId,
+    reason: Annotated[str, typer.Option(help="Why; kept in the history.")] = "",
+    as_json_: AsJson = False,
 ) -> None:
     """End a run, at once."""
     with signed_in() as rest:
         found = rest.post(f"/v1/runs/{run}:cancel", {"reason": reason})
+    if as_json_:
+        as_json(found)
+        return
     console.print(found["id"], status(found["status"]))
 
 
@@ -104,13 +112,19 @@ def cancel(
 def retry(
     run: RunId,
     watched: Annotated[bool, typer.Option("--watch", "-w", help="Show each node live.")] = False,
+    as_json_: AsJson = False,
 ) -> None:
     """Start a new run with an old one's input and version."""
     with signed_in() as rest:
         started = rest.post(f"/v1/runs/{run}:retry")
-        if watched and follow(rest, started["id"])["status"] != "completed":
-            raise typer.Exit(Exit.FAILED)
-    console.print(started["id"], markup=False)
+        if watched:
+            started = follow(rest, started["id"], quiet=as_json_)
+    if as_json_:
+        as_json(started)
+    elif not watched:
+        console.print(f"{started['id']} is {started['status']}.", markup=False)
+    if watched and started["status"] != "completed":
+        raise typer.Exit(Exit.FAILED)
 
 
 def follow(rest: Rest, run_id: str, *, quiet: bool = False) -> Json:

@@ -61,21 +61,28 @@ def show(workflow: WorkflowId, as_json_: AsJson = False) -> None:
 def activate(
     workflow: WorkflowId,
     version: Annotated[int, typer.Option(help="The version to pin; the latest when 0.")] = 0,
+    as_json_: AsJson = False,
 ) -> None:
     """Turn a workflow's triggers on."""
     with signed_in() as rest:
         found = rest.post(f"/v1/workflows/{workflow}:activate", {"version": version})
         triggers = rest.get("/v1/triggers", workflow_id=workflow)["triggers"]
+    if as_json_:
+        as_json({**found, "triggers": triggers})
+        return
     console.print(f"{found['name']}: version {found['active_version']} is active.", markup=False)
     for trigger in triggers:
         _tell_trigger(rest.url, trigger)
 
 
 @app.command()
-def deactivate(workflow: WorkflowId) -> None:
+def deactivate(workflow: WorkflowId, as_json_: AsJson = False) -> None:
     """Turn a workflow's triggers off, at once."""
     with signed_in() as rest:
         found = rest.post(f"/v1/workflows/{workflow}:deactivate")
+    if as_json_:
+        as_json(found)
+        return
     console.print(f"{found['name']} is no longer active.", markup=False)
 
 
@@ -83,13 +90,17 @@ def deactivate(workflow: WorkflowId) -> None:
 def delete(
     workflow: WorkflowId,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json_: AsJson = False,
 ) -> None:
     """Delete a workflow, its versions and triggers; its runs stay readable."""
     if not yes:
         typer.confirm(f"Delete {workflow}?", abort=True)
     with signed_in() as rest:
         rest.delete(f"/v1/workflows/{workflow}")
-    console.print(f"{workflow} is gone.", markup=False)
+    if as_json_:
+        as_json({"id": workflow, "deleted": True})
+    else:
+        console.print(f"{workflow} is gone.", markup=False)
 
 
 def import_file(
