@@ -24,7 +24,7 @@ def open_agency(settings: Settings, models: Models, engine: Engine) -> Hire:
         raise InvalidInput("AGENT_AUTHOR is llm, and AGENT_MODELS names no model.")
     if settings.agent_author == "offline" or not settings.agent_models:
         offline = OfflineAuthor()
-        return lambda spent: offline
+        return lambda _: offline
     names = {**settings.agent_step_models, "": settings.agent_models}
 
     def hire(spent: Usage) -> Author:

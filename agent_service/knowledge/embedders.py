@@ -1,4 +1,4 @@
-"""Which model makes the vectors: OpenAI's (or a compatible server's) with a key, else the wheel's."""
+"""Which model makes the vectors: OpenAI's or a compatible one with a key, else the wheel's."""
 
 from agent_service.knowledge.local_embedder import LocalEmbedder
 from agent_service.settings import Settings

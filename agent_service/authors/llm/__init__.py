@@ -1,1 +1,1 @@
-"""The author that asks a language model: one prompt and one JSON Schema for each thing it writes."""
+"""The author that asks a language model: a prompt and a JSON Schema for each thing it writes."""

@@ -1,4 +1,4 @@
-"""A request cut into clauses: what is to be done, under which condition, and how they hang together.
+"""A request cut into clauses: what is to be done, on which condition, and how that hangs together.
 
 Sentences end at full stops and line breaks; within them, clauses end where another thing to do
 begins. `if`, `otherwise` and `then` become roles and links; the words themselves are for others.
@@ -40,11 +40,13 @@ _SENTENCE = (
 )
 _ARROW = r"\s*(?:→|->|=>|⇒)\s*"
 _THEN = (
-    r"[,，]?\s*\b(?:and |but )?(?:then|afterwards?|after that|after this|next|subsequently|once done)\b[,:]?\s*|"
+    r"[,，]?\s*\b(?:and |but )?(?:then|afterwards?|after that|after this|next|subsequently|once "
+    r"done)\b[,:]?\s*|"
     r"[,，]?\s*(?:然后|接着|随后|之后(?!的)|接下来)[,，]?\s*|[,，]\s*再(?!次)"
 )
 _FINALLY = (
-    r"[,，]?\s*\b(?:and )?(?:finally|lastly|at the end|in the end|in any case|either way|at last)\b,?\s*|"
+    r"[,，]?\s*\b(?:and )?(?:finally|lastly|at the end|in the end|in any case|either way|at "
+    r"last)\b,?\s*|"
     r"[,，]?\s*(?:最后|最终|无论如何)[,，]?\s*"
 )
 _ELSE = (
@@ -64,36 +66,44 @@ _CUTS: tuple[tuple[Link, "re.Pattern[str]"], ...] = (
     ("and", re.compile(rf"\s*[,，]\s*(?:and |but |or )?(?:also )?(?={ACTION_START})", _FLAGS)),
     ("and", re.compile(rf"\s+(?:and|&|but)\s+(?:also )?(?={ACTION_START})", _FLAGS)),
     ("and", re.compile(r"[,，]\s*(?:and |but )?(?=(?:if|when|unless|once)\b)", _FLAGS)),
-    ("and", re.compile(rf"[,，、]?\s*(?:并且|并|同时|而且|且)(?={HAN_ACTION})|[,，]\s*(?:则|就|便)?(?={HAN_ACTION})")),
+    ("and", re.compile(rf"[,，、]?\s*(?:并且|并|同时|而且|且)(?={HAN_ACTION})|[,，]\s*(?:则|就"
+        rf"|便)?(?={HAN_ACTION})")),
     ("and", re.compile(r"[,，]?\s*\b(?:and\s+)?(?=for (?:each|every)\b)|[,，](?=对于?每)", _FLAGS)),
     ("and", re.compile(r"[,，]\s*(?=(?:如果|若|要是|假如|一旦|除非))")),
 )  # fmt: skip
 _LEADING = re.compile(
-    r"^(?:(?:please|and|also|so|just|then|first(?:ly)?|now|next|to|automatically|immediately|it should|"
-    r"it must|it (?:then )?(?:will|needs to)|i (?:want|need|would like)(?: you| it)? to|i'd like(?: you)? to|"
+    r"^(?:(?:please|and|also|so|just|then|first(?:ly)?|now|next|to|automatically|immediately|it "
+    r"should|"
+    r"it must|it (?:then )?(?:will|needs to)|i (?:want|need|would like)(?: you| it)? to|i'd "
+    r"like(?: you)? to|"
     r"it|you should|we (?:want|need) to|"
-    r"make sure(?: to| that)?|be sure to|the (?:workflow|automation|flow|task) (?:should|must|needs to|requires|"
-    r"is to|will|also must)(?: also)?|(?:can|could) you)\b[,:]?\s+|请|帮我|麻烦|我想要?|我要|需要|自动|首先|先|就|则|再|也|还|"
+    r"make sure(?: to| that)?|be sure to|the (?:workflow|automation|flow|task) (?:should|must"
+    r"|needs to|requires|"
+    r"is to|will|also must)(?: also)?|(?:can|could) you)\b[,:]?\s+|请|帮我|麻烦|我想要?|我要"
+    r"|需要|自动|首先|先|就|则|再|也|还|"
     r"系统|随后|能够?|可以|应该?|要)+",
     _FLAGS,
 )
 _ELSE_START = re.compile(rf"^{_ELSE}[,，:]?\s*", _FLAGS)
 _IF_START = re.compile(rf"^(?P<word>{_IF})(?:\b|(?<=[\u4e00-\u9fff]))[,，]?\s*", _FLAGS)
 _TRAILING_IF = re.compile(
-    r"^(?P<act>.{4,}?)[,]?\s+(?P<word>only if|only when|if|when|unless|in case|as long as)\s+(?P<cond>.{4,})$",
+    r"^(?P<act>.{4,}?)[,]?\s+(?P<word>only if|only when|if|when|unless|in case|as long "
+    r"as)\s+(?P<cond>.{4,})$",
     _FLAGS,
 )
 _ACTION = re.compile(rf"\s+(?={ACTION_START})", _FLAGS)
-_BEFORE_NOUNS = frozenset(
-    "the a an my our your its his her their this that is are was to of not no any each every new".split()
-)
+_BEFORE_NOUNS = frozenset({
+    "the", "a", "an", "my", "our", "your", "its", "his", "her", "their", "this", "that", "is",
+    "are", "was", "to", "of", "not", "no", "any", "each", "every", "new",
+})  # fmt: skip
 _CONSENT = re.compile(
     r"^(?P<condition>(?:(?:it|this|that|i|they|he|she|the \w+) )?(?:is |was |gets? )?(?:not )?"
     r"(?:approved?s?|rejected?s?|declined?s?|denied|accepted|confirmed|refused))\s+(?P<act>\w.+)$",
     _FLAGS,
 )
 _IF_END = re.compile(
-    r"\s*(?:[,，:：]\s*(?:then\s+|则|就|便|那么)?|\s+then\s+|(?:的话|时|的时候)?[,，]?\s*(?:则|就|那么|便)(?!是))"
+    r"\s*(?:[,，:：]\s*(?:then\s+|则|就|便|那么)?|\s+then\s+|(?:的话|时|的时候)?[,，]?\s*(?:则"
+    r"|就|那么|便)(?!是))"
 )
 
 
@@ -110,7 +120,7 @@ def _pieces(plain: str) -> list[tuple[Link, str]]:
     for link, pattern in _CUTS:
         cut: list[tuple[Link, str]] = []
         for before, piece in pieces:
-            parts = [part for part in pattern.split(piece)]
+            parts = pattern.split(piece)
             cut.append((before, parts[0]))
             cut.extend((link, part) for part in parts[1:])
         pieces = _without_empty(cut)

@@ -246,17 +246,8 @@ class _Composer:
                 return self._ai(step, label, place)
             case SetFields():
                 return self._set(step, label, place)
-            case Pause():
-                node = self._add("flow.wait", label, parameters.pause(step), place)
-                return place.behind(End(node["id"]))
             case Answer():
                 return self._answer(step, label, place)
-            case Stop():
-                given = {"message": place.scope.constant(step.message)}
-                self._add("flow.stop", label, given, place)
-                return place.behind()
-            case Ignore():
-                return place.behind()
             case Branch():
                 return self._branch(step, label, place)
             case Choice():
@@ -270,6 +261,15 @@ class _Composer:
 
     def _plain(self, step: Step, label: str, place: Place) -> Place:
         match step:
+            case Pause():
+                node = self._add("flow.wait", label, parameters.pause(step), place)
+                return place.behind(End(node["id"]))
+            case Stop():
+                given = {"message": place.scope.constant(step.message)}
+                self._add("flow.stop", label, given, place)
+                return place.behind()
+            case Ignore():
+                return place.behind()
             case Keep():
                 condition, place = self._judged(step.condition, place)
                 given = parameters.conditions(condition, place.scope, self._words.judged)

@@ -1,4 +1,4 @@
-"""Conditions as people say them, as comparisons of `flow.if`: `the amount is over 100`, 金额大于100.
+"""Conditions as people say them, as comparisons of `flow.if`: `amount is over 100`, 金额大于100.
 
 `read_condition` takes a whole clause; `split_condition` finds where a condition ends when what
 depends on it follows without a comma, as in `the amount is over 100 ask me first`.
@@ -23,7 +23,8 @@ from agent_service.authors.offline.text import Text, is_han
 _FLAGS = re.IGNORECASE
 
 _AMOUNT = (
-    r"(?:[$€£¥￥]\s*)?-?\d[\d,]*(?:\.\d+)?\s*(?:k\b|m\b|万|千|亿)?(?:\s*(?:%|percent|dollars|euros?|usd|eur|"
+    r"(?:[$€£¥￥]\s*)?-?\d[\d,]*(?:\.\d+)?\s*(?:k\b|m\b|万|千|亿)?(?:\s*(?:%|percent|dollars"
+    r"|euros?|usd|eur|"
     r"元|块钱?|美元|分钟|minutes?|hours?|days?|characters|items|°?c\b|°|degrees)(?!\w))?"
     rf"|{HAN_NUMBER}(?:元|块钱?|美元)?|(?:a |one )?(?:hundred|thousand|million)"
 )
@@ -31,66 +32,112 @@ _IS = (
     r"(?:is|are|was|were|be|gets?|goes|becomes?|has|have|'s|drops?|falls?|rises?|climbs?|exceeds?)"
 )
 _NUMERIC: tuple[tuple[str, str], ...] = (
-    ("gte", r"(?:is |are )?(?:at least|no less than|not less than|greater than or equal(?: to)?|"
-            r"more than or equal to|>=|≥|⩾)"),
-    ("lte", r"(?:is |are )?(?:at most|no more than|not more than|not over|not above|less than or equal(?: to)?|"
-            r"up to|<=|≤|⩽)"),
-    ("gt", rf"(?:{_IS} )?(?:over|above|greater than|more than|larger than|higher than|bigger than|"
-           rf"older than|longer than|beyond|exceeding|hotter than|warmer than)|(?:{_IS} )?>|exceeds?|"
-           r"surpass(?:es)?|is greater"),
-    ("lt", rf"(?:{_IS} )?(?:under|below|less than|lower than|smaller than|fewer than|younger than|"
-           rf"shorter than|colder than|cheaper than)|(?:{_IS} )?<"),
+    (
+        "gte",
+        r"(?:is |are )?(?:at least|no less than|not less than|greater than or equal(?: to)?|"
+        r"more than or equal to|>=|≥|⩾)",
+    ),
+    (
+        "lte",
+        r"(?:is |are )?(?:at most|no more than|not more than|not over|not above|less than or "
+        r"equal(?: to)?|"
+        r"up to|<=|≤|⩽)",
+    ),
+    (
+        "gt",
+        rf"(?:{_IS} )?(?:over|above|greater than|more than|larger than|higher than|bigger than|"
+        rf"older than|longer than|beyond|exceeding|hotter than|warmer than)|(?:{_IS} )?>"
+        rf"|exceeds?|"
+        r"surpass(?:es)?|is greater",
+    ),
+    (
+        "lt",
+        rf"(?:{_IS} )?(?:under|below|less than|lower than|smaller than|fewer than|younger than|"
+        rf"shorter than|colder than|cheaper than)|(?:{_IS} )?<",
+    ),
     ("equals", r"(?:is |are )?(?:exactly|equals?(?: to)?|equal to|==?)|(?:is|are|was)"),
-    ("not_equals", r"(?:is|are) not(?: equal to)?|isn't|aren't|does not equal|doesn't equal|!=|≠|<>"),
+    (
+        "not_equals",
+        r"(?:is|are) not(?: equal to)?|isn't|aren't|does not equal|doesn't equal|!=|≠"
+        r"|<>",
+    ),
     ("gte", r"(?:大于等于|大于或等于|不少于|不小于|不低于|至少(?:是|为)?)"),
     ("lte", r"(?:小于等于|小于或等于|不大于|不多于|不高于|不超过|至多|最多)"),
     ("gt", r"(?:大于|超过|高于|多于|超出|高过)"),
     ("lt", r"(?:小于|低于|少于|不足|未满)"),
     ("not_equals", r"(?:不等于|不是|不为)"),
     ("equals", r"(?:等于|为|是)"),
-)  # fmt: skip
+)
 _TEXTUAL: tuple[tuple[str, str], ...] = (
-    ("not_contains", r"(?:does not|doesn't|do not|don't) (?:contain|include|mention|have)|不包含|不含|没有提到"),
-    ("contains", r"(?:contains?|includes?|mentions?|has the words?|containing|包含|含有|提到|包括)"),
+    (
+        "not_contains",
+        r"(?:does not|doesn't|do not|don't) (?:contain|include|mention|have)|不包含"
+        r"|不含|没有提到",
+    ),
+    (
+        "contains",
+        r"(?:contains?|includes?|mentions?|has the words?|containing|包含|含有|提到"
+        r"|包括)",
+    ),
     ("not_starts_with", r"(?:does not|doesn't) (?:start|begin) with"),
     ("starts_with", r"(?:starts?|begins?) with|以(?=.+开头)"),
     ("ends_with", r"ends? (?:with|in)|以(?=.+结尾)"),
     ("regex", r"match(?:es)?(?: the)? (?:regex|pattern|regular expression)"),
-    ("not_equals", r"(?:is|are|was) not(?: equal to)?|isn't|aren't|does not equal|doesn't equal|!=|≠|"
-                   r"不等于|不是|不为|differs from"),
+    (
+        "not_equals",
+        r"(?:is|are|was) not(?: equal to)?|isn't|aren't|does not equal|doesn't equal"
+        r"|!=|≠|"
+        r"不等于|不是|不为|differs from",
+    ),
     ("equals", r"(?:is |are )?(?:equals?(?: to)?|equal to|set to|==?)|(?:is|are|was|=|等于|为|是)"),
-)  # fmt: skip
+)
 _UNARY: tuple[tuple[str, str, str], ...] = (
-    ("string", "empty", r"(?:is|are) (?:empty|blank|missing|not (?:set|present|given|provided|there|available)"
-                        r"|null|undefined)|(?:does not|doesn't|do not) exist|(?:has no|lacks?) value|"
-                        r"(?:为空|是空的?|不存在|没有填|缺失)"),
-    ("string", "not_empty", r"(?:is|are) (?:not (?:empty|blank|missing|null)|present|set|given|provided|"
-                            r"available|there)|exists?|(?:不为空|非空|存在|有值)"),
+    (
+        "string",
+        "empty",
+        r"(?:is|are) (?:empty|blank|missing|not (?:set|present|given|provided"
+        r"|there|available)"
+        r"|null|undefined)|(?:does not|doesn't|do not) exist|(?:has no|lacks?) "
+        r"value|"
+        r"(?:为空|是空的?|不存在|没有填|缺失)",
+    ),
+    (
+        "string",
+        "not_empty",
+        r"(?:is|are) (?:not (?:empty|blank|missing|null)|present|set|given"
+        r"|provided|"
+        r"available|there)|exists?|(?:不为空|非空|存在|有值)",
+    ),
     ("boolean", "true", r"(?:is|are) (?:true|yes|on|enabled|checked)|(?:为真|是真的?|为是)"),
     ("boolean", "false", r"(?:is|are) (?:false|no|off|disabled|unchecked)|(?:为假|为否)"),
-)  # fmt: skip
+)
 
 _APPROVED = re.compile(
     r"^(?:(?:i|we|they|he|she|it|this|that|the (?:manager|boss|request|approver|order))\s*)?"
-    r"(?:(?:is|was|gets?|has been)\s+)?(?:approved?s?|agrees?|confirmed?|accept(?:s|ed)?|says? (?:yes|ok))"
+    r"(?:(?:is|was|gets?|has been)\s+)?(?:approved?s?|agrees?|confirmed?|accept(?:s|ed)?|says? "
+    r"(?:yes|ok))"
     r"(?: it| this| that)?$|^(?:被)?(?:批准|通过|同意)(?:了|后|的话)?$|^(?:审批|审核)通过$",
     _FLAGS,
 )
 _REJECTED = re.compile(
     r"^(?:(?:i|we|they|he|she|it|this|that)\s*)?(?:(?:is|was|gets?|has been)\s+)?"
     r"(?:rejected?s?|declined?s?|denied|denies|refused?s?|not approved|disapproved?s?|says? no)"
-    r"(?: it| this| that)?$|^(?:被)?(?:拒绝|驳回|不同意|不通过|不批准)(?:了|的话)?$|^(?:审批|审核)(?:不通过|被拒绝?)$",
+    r"(?: it| this| that)?$|^(?:被)?(?:拒绝|驳回|不同意|不通过|不批准)(?:了|的话)?$|^(?:审批"
+    r"|审核)(?:不通过|被拒绝?)$",
     _FLAGS,
 )
 _FAILED = re.compile(
-    r"^(?:it|that|this|(?:the )?(?:request|call|api|response|step|check|server|site|website|page|service))\s+"
+    r"^(?:it|that|this|(?:the )?(?:request|call|api|response|step|check|server|site|website|page"
+    r"|service))\s+"
     r"(?:fails|failed|errors|is down|returns? (?:an? )?error|is not (?:ok|available|reachable)|"
     r"isn't (?:ok|available|reachable))|^(?:请求|调用|接口)(?:失败|出错|报错)$",
     _FLAGS,
 )
 _CONTENT = re.compile(
-    r"\b(?:e-?mails?|messages?|texts?|comments?|reviews?|feedback|articles?|posts?|documents?|tickets?|"
-    r"questions?|images?|photos?|content|sentiment|tone|requests?|inquir(?:y|ies)|leads?|resumes?|cvs?)\b|"
+    r"\b(?:e-?mails?|messages?|texts?|comments?|reviews?|feedback|articles?|posts?|documents?"
+    r"|tickets?|"
+    r"questions?|images?|photos?|content|sentiment|tone|requests?|inquir(?:y|ies)|leads?"
+    r"|resumes?|cvs?)\b|"
     r"邮件|消息|评论|反馈|文章|内容|情绪|问题|图片|简历",
     _FLAGS,
 )
@@ -108,13 +155,19 @@ class _Numeric:
 _NUMERIC_PATTERNS = tuple(
     _Numeric(
         operator,
-        re.compile(rf"{_SUBJECT}\s*(?:{words})\s*(?P<value>{_AMOUNT})(?P<tail>\s+or (?:more|less|fewer|above|"
-                   rf"below|over|higher|lower|greater)|以上|以下)?", _FLAGS),
+        re.compile(
+            rf"{_SUBJECT}\s*(?:{words})\s*(?P<value>{_AMOUNT})(?P<tail>\s+or (?:more|less"
+            rf"|fewer|above|"
+            rf"below|over|higher|lower|greater)|以上|以下)?",
+            _FLAGS,
+        ),
     )
     for operator, words in _NUMERIC
-)  # fmt: skip
-_AND_UP = {"more": "gte", "above": "gte", "over": "gte", "higher": "gte", "greater": "gte", "以上": "gte",
-           "less": "lte", "fewer": "lte", "below": "lte", "lower": "lte", "以下": "lte"}  # fmt: skip
+)
+_AND_UP = {
+    "more": "gte", "above": "gte", "over": "gte", "higher": "gte", "greater": "gte", "以上": "gte",
+    "less": "lte", "fewer": "lte", "below": "lte", "lower": "lte", "以下": "lte",
+}  # fmt: skip
 _UNARY_PATTERNS = tuple(
     (kind, operator, re.compile(rf"{_SUBJECT}\s*(?:{words})(?![\w\u4e00-\u9fff])", _FLAGS))
     for kind, operator, words in _UNARY
@@ -123,7 +176,8 @@ _TEXT_PATTERNS = tuple(
     (
         operator,
         re.compile(
-            rf"{_SUBJECT}\s*(?:(?<=[\u4e00-\u9fff\s\ue000-\uf8ff])|\b)(?:{words})\s*(?P<value>{_LITERAL}"
+            rf"{_SUBJECT}\s*(?:(?<=[\u4e00-\u9fff\s\ue000-\uf8ff])"
+            rf"|\b)(?:{words})\s*(?P<value>{_LITERAL}"
             rf"(?:\s*(?:or|,|或|、)\s*{_LITERAL})*|[^\s,，。;；]+(?:\s+[^\s,，。;；]+){{0,3}})",
             _FLAGS,
         ),
@@ -166,7 +220,7 @@ def _inherit(
 
 
 def split_condition(plain: str, text: Text) -> tuple[Condition, str] | None:
-    """A condition at the beginning of a clause, and what follows it; None when it has no clear end."""
+    """A condition at the start of a clause, and what follows it; None when it has no clear end."""
     clause = _trimmed(plain)
     best: tuple[int, Comparison] | None = None
     for numeric in _NUMERIC_PATTERNS:

@@ -76,6 +76,12 @@ def _failure(definition: JsonObject, failed: FailedRun, *, chinese: bool) -> str
     node = names.get(failed.node_id, failed.node_id)
     if chinese:
         where = f"“{node}”处" if node else ""
-        return f"最近一次失败的运行 `{failed.run_id}` 在{where}停止：{failed.message}（`{failed.code}`）"
+        return (
+            f"最近一次失败的运行 `{failed.run_id}` "
+            f"在{where}停止：{failed.message}（`{failed.code}`）"
+        )
     where = f" at “{node}”" if node else ""
-    return f"Its latest failed run, `{failed.run_id}`, stopped{where}: {failed.message} (`{failed.code}`)"
+    return (
+        f"Its latest failed run, `{failed.run_id}`, stopped{where}: {failed.message} "
+        f"(`{failed.code}`)"
+    )

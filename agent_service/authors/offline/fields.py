@@ -1,4 +1,4 @@
-"""Names of fields as people say them: `the order's total`, `customer email`, `body.amount`, 金额."""
+"""Names of fields as people say them: `the order's total`, `body.amount`, 金额."""
 
 import re
 
@@ -19,7 +19,8 @@ _NOISE = re.compile(
     re.IGNORECASE,
 )
 _ENTITY = re.compile(
-    r"^(?:order|request|payload|body|webhook|message|item|record|row|event|form|input|response|result|"
+    r"^(?:order|request|payload|body|webhook|message|item|record|row|event|form|input|response"
+    r"|result|"
     r"ticket|invoice|payment|data|json|lead|submission|purchase)(?:'s)?\s+(?=\w)",
     re.IGNORECASE,
 )

@@ -1,4 +1,4 @@
-"""What frames a wish without being part of it: politeness, `build a workflow that`, talk of plans."""
+"""What frames a wish without being part of it: politeness, `build a workflow that`, plans."""
 
 import re
 
@@ -43,11 +43,13 @@ _META = re.compile(
     r"^(?:configure|verify|test|name|after saving|before building|make sure (?:the|it) works|"
     r"don'?t ask|do not ask|important|requirements?|output must|workflow must|it should be|"
     r"i want|note|goal|purpose)\b.*"
-    r"|^(?:thanks?(?: you)?|ok(?:ay)?|great|yes|no|try again|retry|go on|continue|好的|谢谢|再试一次)$",
+    r"|^(?:thanks?(?: you)?|ok(?:ay)?|great|yes|no|try again|retry|go on|continue|好的|谢谢"
+    r"|再试一次)$",
     _FLAGS,
 )
 _EMPTY = re.compile(
-    r"^(?:(?:please|create|build|make|set up|with|a|an|the|me|new|simple|workflow|automation|in|for|"
+    r"^(?:(?:please|create|build|make|set up|with|a|an|the|me|new|simple|workflow|automation|in"
+    r"|for|"
     r"to|and|then|using|that|which|it|of|by|[\ue000-\uf8ff]|创建|一个|工作流|流程)\s*)+[,.:]?$",
     _FLAGS,
 )

@@ -1,6 +1,7 @@
 """What steps are called: the names of nodes, in the person's language, and slugs for their ids."""
 
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from agent_service.authors.offline.reading import (
@@ -14,7 +15,6 @@ from agent_service.authors.offline.reading import (
     Foreign,
     ForeignStart,
     Http,
-    Ignore,
     Keep,
     Loop,
     ManualStart,
@@ -26,7 +26,6 @@ from agent_service.authors.offline.reading import (
     Step,
     Stop,
     Together,
-    Unmatched,
     WebhookStart,
 )
 
@@ -40,6 +39,15 @@ _AI = {
     "judge": ("Judge", "判断"),
     "write": ("Write", "撰写"),
     "ask": ("Ask the model", "询问模型"),
+}
+_FIXED: Mapping[type[object], tuple[str, str]] = {
+    Ask: ("Ask for approval", "请求审批"),
+    Answer: ("Reply", "回复"),
+    Stop: ("Stop with an error", "报错停止"),
+    Code: ("Run code", "运行代码"),
+    Split: ("Split the list", "拆分列表"),
+    Loop: ("For each", "逐个处理"),
+    Together: ("Merge", "合并"),
 }
 _UNITS = (
     (86_400, "days", "天"),
@@ -64,11 +72,15 @@ def start_label(start: Start, language: str) -> str:
 def step_label(step: Step, language: str) -> str:
     """What a step is called, in few words."""
     place = 1 if language == "zh" else 0
+    if type(step) in _FIXED:
+        return _FIXED[type(step)][place]
+    return short(_label(step, place))
+
+
+def _label(step: Step, place: int) -> str:
     match step:
         case Http():
             return _http_label(step)
-        case Ask():
-            return ("Ask for approval", "请求审批")[place]
         case Ai():
             return _AI[step.task][place]
         case SetFields():
@@ -79,34 +91,22 @@ def step_label(step: Step, language: str) -> str:
         case Pause():
             amount, unit, han = pause_of(step.seconds)
             return (f"Wait {amount:g} {unit}", f"等待{amount:g}{han}")[place]
-        case Answer():
-            return ("Reply", "回复")[place]
-        case Stop():
-            return ("Stop with an error", "报错停止")[place]
         case Keep():
-            return short(f"{('Keep if', '保留')[place]} {step.condition.phrase}")
+            return f"{('Keep if', '保留')[place]} {step.condition.phrase}"
         case Branch():
-            return short(f"{('If', '如果')[place]} {step.condition.phrase}")
+            return f"{('If', '如果')[place]} {step.condition.phrase}"
         case Choice():
             by = step.by.path if isinstance(step.by, FieldOf) else ""
             return (f"By {by}", f"按{by}分流")[place]
-        case Code():
-            return ("Run code", "运行代码")[place]
-        case Split():
-            return ("Split the list", "拆分列表")[place]
-        case Loop():
-            return ("For each", "逐个处理")[place]
-        case Together():
-            return ("Merge", "合并")[place]
         case Foreign():
-            return short(f"{step.system or ('Notify', '通知')[place]}: {step.phrase}")
-        case Ignore() | Unmatched():
-            return short(step.phrase)
+            return f"{step.system or ('Notify', '通知')[place]}: {step.phrase}"
+        case _:
+            return step.phrase
 
 
 def _http_label(step: Http) -> str:
     host = urlsplit(step.url).netloc if step.url else ""
-    return short(f"{step.method} {host}" if host else step.purpose or step.method)
+    return f"{step.method} {host}" if host else step.purpose or step.method
 
 
 def pause_of(seconds: float) -> tuple[float, str, str]:

@@ -31,7 +31,8 @@ from agent_service.authors.offline.zones import find_zone
 
 TIME = "schedule.time"
 _DECIDE = re.compile(
-    r"\b(?:you decide|your choice|whatever|don'?t care|up to you|any(?:thing)?|default|no idea|skip|not sure|decide for me)\b|随便|你定|你决定|都行|默认",
+    r"\b(?:you decide|your choice|whatever|don'?t care|up to you|any(?:thing)?|default|no idea"
+    r"|skip|not sure|decide for me)\b|随便|你定|你决定|都行|默认",
     re.IGNORECASE,
 )
 

@@ -57,7 +57,8 @@ _DAYS_HAN = {
     "saturday": "周六", "sunday": "周日",
 }  # fmt: skip
 _UNITS_HAN = {
-    "seconds": "秒", "minutes": "分钟", "hours": "小时", "days": "天", "weeks": "周", "months": "个月",
+    "seconds": "秒", "minutes": "分钟", "hours": "小时", "days": "天", "weeks": "周",
+    "months": "个月",
 }  # fmt: skip
 
 

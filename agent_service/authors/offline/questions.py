@@ -21,7 +21,8 @@ _TEXTS = {
     },
 }
 _YES = re.compile(
-    r"^\s*(?:yes|yep|yeah|sure|ok(?:ay)?|go(?: ahead)?|do it|build it|fine|correct|right|好的?|是的?|可以|对|行|没问题)",
+    r"^\s*(?:yes|yep|yeah|sure|ok(?:ay)?|go(?: ahead)?|do it|build it|fine|correct|right|好的?"
+    r"|是的?|可以|对|行|没问题)",
     re.IGNORECASE,
 )
 _NO = re.compile(r"^\s*(?:no\b|nope|not\b|don'?t|stop|cancel|不|否|算了)", re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""From a text to a `Reading`: the start is set aside, the rest is cut into clauses and put in a tree.
+"""From a text to a `Reading`: the start is set aside, the rest is cut up and put in a tree.
 
 Scopes follow how people talk: a condition governs its sentence; `otherwise` belongs to the latest
 condition; what comes after `then` leaves a branch that only asked for consent, because the consent
@@ -36,16 +36,19 @@ from agent_service.authors.offline.text import Text, language_of
 from agent_service.authors.offline.titles import title_of
 
 _REST = re.compile(
-    r"\b(?:unmatched|everything else|anything else|(?:all|any|every) others?|the rest|default|fallback|remaining)\b|其他|其余|默认",
+    r"\b(?:unmatched|everything else|anything else|(?:all|any|every) others?|the rest|default"
+    r"|fallback|remaining)\b|其他|其余|默认",
     re.IGNORECASE,
 )
 _FIRST = re.compile(
     r"\bfirst$|\bbefore (?:that|sending|posting|doing|you|it)\b|之前|先", re.IGNORECASE
 )
 _AFTER_CONSENT = re.compile(
-    r"^(?P<act2>.{4,}?)\s+(?:but )?(?:only )?(?:after|once|when|if|with|upon|subject to)\s+(?P<gate2>[^,]*?(?:approv\w*|consent|"
+    r"^(?P<act2>.{4,}?)\s+(?:but )?(?:only )?(?:after|once|when|if|with|upon|subject "
+    r"to)\s+(?P<gate2>[^,]*?(?:approv\w*|consent|"
     r"permission|confirms?|agrees?|sign-?off|go-?ahead|ok)(?: it| this| that)?)$"
-    r"|^(?P<gate>(?:(?:once|when|after|only after|only if|upon|with|only with)\s+)?[^,，]*?(?:approv(?:es?|al|ed)|permission|consent|"
+    r"|^(?P<gate>(?:(?:once|when|after|only after|only if|upon|with|only "
+    r"with)\s+)?[^,，]*?(?:approv(?:es?|al|ed)|permission|consent|"
     r"confirm(?:s|ation)?|agrees?|sign-?off|go-?ahead))[,，]?\s+(?P<act>\S.+)$"
     r"|^(?P<han>.*?(?:审批|批准|同意|确认)(?:之?后|通过后|了?再))[,，]?(?P<hanact>.+)$",
     re.IGNORECASE,

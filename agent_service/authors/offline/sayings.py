@@ -30,7 +30,8 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
         "trial": "A trial run stopped: {error}",
         "activate": "It is not live yet; activate it when you are content.",
         "declining": "All right, nothing was built. Say so when you want something else.",
-        "lost": "I did not find anything to build in that. Say what should start it, such as “every "
+        "lost": "I did not find anything to build in that. Say what should start it, such as "
+        "“every "
         "weekday at 9” or “when a webhook arrives”, and what should happen then.",
         "lost_wish": "I could not tell how to change the workflow for: {wishes}. Try it in other "
         "words, such as “make it 10:30” or “also post the result to https://…”.",

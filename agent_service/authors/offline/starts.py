@@ -32,56 +32,104 @@ _HTTP_NOUN = (
     r"(?:post|get|put|incoming|inbound|http) (?:requests?|calls?)|payloads?|POST|callback)"
 )
 _ARRIVES = (
-    r"(?:arrives?|comes? in|is received|gets? received|is called|gets? called|fires?|is triggered|hits?|"
+    r"(?:arrives?|comes? in|is received|gets? received|is called|gets? called|fires?|is "
+    r"triggered|hits?|"
     r"is sent|lands?|happens|is posted|is hit)"
 )
 _END = r"[^,，.;。]*?(?=[,，.;。]|\bthen\b|$)"
-_WEBHOOK: tuple["re.Pattern[str]", ...] = tuple(
-    re.compile(pattern, flags)
-    for pattern, flags in (
-        (rf"\b{_WHEN}\s+(?:(?:a|an|the|any|my|our|new|incoming)\s+)*(?:[\w-]+\s+){{0,2}}?{_HTTP_NOUN}\b{_END}", _FLAGS),
-        (rf"\b{_WHEN}\s+(?:i|we|it|the workflow|you)\s+(?:receives?|gets?)\s+(?:(?:a|an|the|any|new|incoming)\s+)*"
-         rf"(?:[\w-]+\s+){{0,2}}?{_HTTP_NOUN}\b{_END}", _FLAGS),
-        (rf"\b{_WHEN}\s+(?:someone|somebody|anyone|a (?:client|user|customer|caller|system)|another system|the "
-         rf"(?:client|frontend|app|shop|system)|my \w+|[\w-]+)\s+(?:posts?|sends?|calls?|hits?|submits?|makes?|puts?)\b"
-         rf"[^,，.;。]*?(?:\bto\b\s*[\ue000-\uf8ff]|[\ue000-\uf8ff]|{_HTTP_NOUN}\b|\bas json\b|\bendpoint\b){_END}", _FLAGS),
-        (r"(?:当|每当|一旦|如果)?(?:有人|用户|客户|系统)?(?:收到|接收到?|有|来了?|触发)(?:一个|一条|新的?|来自[^,，]*?的)*"
-         r"[^,，。]*?(?:web ?hook|网络钩子|(?:http|post|get)?\s*请求|回调)[^,，。]*?(?:时候?|后|到达|,|，|。|$)", _FLAGS),
-        (r"(?:当|每当)?(?:有人|用户|客户|系统|前端)(?:向|往)?\s*[\ue000-\uf8ff]?\s*(?:POST|post|提交|发送)[^,，。]*?(?:时候?|后|,|，)", 0),
-        (rf"\b(?:receiv(?:es?|ing)|accept(?:s|ing)?|get(?:s|ting)?|tak(?:es?|ing)|ingest(?:s|ing)?|listen(?:s|ing)?(?: for)?)\s+"
-         rf"(?:(?:a|an|the|any|new|incoming)\s+)*(?:[\w-]+\s+){{0,3}}?{_HTTP_NOUN}\b"
-         rf"(?:\s+(?:post|get|put|calls?|requests?))?(?:\s+(?:with|containing|at|on|to|from|for)\b{_END})?", _FLAGS),
-        (rf"\bweb ?hook (?:workflow|endpoint|flow|automation|trigger|api)?\s*(?:that|which|to)?\s*"
-         rf"(?:receives?|accepts?|takes?|gets?)?{_END}", _FLAGS),
-        (rf"\b(?:(?:triggered|started|called|invoked) )?(?:by|via|through|from|using|over|with) (?:a |an )?"
-         rf"(?:simple )?(?:web ?hooks?|http (?:requests?|calls?)|api (?:calls?|requests?)){_END}", _FLAGS),
-        (r"\b(?:web ?hooks?|webhook[ -]triggered)\b(?: trigger)?:?", _FLAGS),
-        (r"\b(?:expose|provide|offer|serve|build|create|make)s?\s+(?:a|an)\s+(?:(?:simple|small|rest|http|json)\s+)*"
-         r"(?:api|endpoint)s?(?: endpoint)?\b(?:\s+(?:that|which|to|for|at|where|returning)\b)?", _FLAGS),
-        (r"(?:通过|由|使用)?\s*(?:web ?hook|网络钩子)\s*(?:触发|接收|启动)?(?:的?时候?|后)?", _FLAGS),
-    )
-)  # fmt: skip
-_PLAIN_WEBHOOKS = 7
-"""So many of these patterns say plainly that a request begins the run; the others mention one."""
+_WEBHOOK: tuple["re.Pattern[str]", ...] = (
+    re.compile(
+        rf"\b{_WHEN}\s+(?:(?:a|an|the|any|my|our|new"
+        rf"|incoming)\s+)*(?:[\w-]+\s+){{0,2}}?{_HTTP_NOUN}\b{_END}",
+        _FLAGS,
+    ),
+    re.compile(
+        rf"\b{_WHEN}\s+(?:i|we|it|the workflow|you)\s+(?:receives?|gets?)\s+(?:(?:a|an|the|any"
+        rf"|new|incoming)\s+)*"
+        rf"(?:[\w-]+\s+){{0,2}}?{_HTTP_NOUN}\b{_END}",
+        _FLAGS,
+    ),
+    re.compile(
+        rf"\b{_WHEN}\s+(?:someone|somebody|anyone|a (?:client|user|customer|caller|system)"
+        rf"|another system|the "
+        rf"(?:client|frontend|app|shop|system)|my \w+|[\w-]+)\s+(?:posts?|sends?|calls?|hits?"
+        rf"|submits?|makes?|puts?)\b"
+        rf"[^,，.;。]*?(?:\bto\b\s*[\ue000-\uf8ff]|[\ue000-\uf8ff]|{_HTTP_NOUN}\b|\bas json\b"
+        rf"|\bendpoint\b){_END}",
+        _FLAGS,
+    ),
+    re.compile(
+        r"(?:当|每当|一旦|如果)?(?:有人|用户|客户|系统)?(?:收到|接收到?|有|来了?|触发)(?:一个"
+        r"|一条|新的?|来自[^,，]*?的)*"
+        r"[^,，。]*?(?:web ?hook|网络钩子|(?:http|post|get)?\s*请求|回调)[^,，。]*?(?:时候?|后"
+        r"|到达|,|，|。|$)",
+        _FLAGS,
+    ),
+    re.compile(
+        r"(?:当|每当)?(?:有人|用户|客户|系统|前端)(?:向|往)?\s*[\ue000-\uf8ff]?\s*(?:POST|post"
+        r"|提交|发送)[^,，。]*?(?:时候?|后|,|，)",
+        0,
+    ),
+    re.compile(
+        rf"\b(?:receiv(?:es?|ing)|accept(?:s|ing)?|get(?:s|ting)?|tak(?:es?|ing)|ingest(?:s"
+        rf"|ing)?|listen(?:s|ing)?(?: for)?)\s+"
+        rf"(?:(?:a|an|the|any|new|incoming)\s+)*(?:[\w-]+\s+){{0,3}}?{_HTTP_NOUN}\b"
+        rf"(?:\s+(?:post|get|put|calls?|requests?))?(?:\s+(?:with|containing|at|on|to|from"
+        rf"|for)\b{_END})?",
+        _FLAGS,
+    ),
+    re.compile(
+        rf"\bweb ?hook (?:workflow|endpoint|flow|automation|trigger|api)?\s*(?:that|which|to)?\s*"
+        rf"(?:receives?|accepts?|takes?|gets?)?{_END}",
+        _FLAGS,
+    ),
+)
+"""Says plainly that a request begins the run."""
+_MENTIONED: tuple["re.Pattern[str]", ...] = (
+    re.compile(
+        rf"\b(?:(?:triggered|started|called|invoked) )?(?:by|via|through|from|using|over|with) "
+        rf"(?:a |an )?"
+        rf"(?:simple )?(?:web ?hooks?|http (?:requests?|calls?)|api (?:calls?|requests?)){_END}",
+        _FLAGS,
+    ),
+    re.compile(r"\b(?:web ?hooks?|webhook[ -]triggered)\b(?: trigger)?:?", _FLAGS),
+    re.compile(
+        r"\b(?:expose|provide|offer|serve|build|create|make)s?\s+(?:a|an)\s+(?:(?:simple|small"
+        r"|rest|http|json)\s+)*"
+        r"(?:api|endpoint)s?(?: endpoint)?\b(?:\s+(?:that|which|to|for|at|where|returning)\b)?",
+        _FLAGS,
+    ),
+    re.compile(
+        r"(?:通过|由|使用)?\s*(?:web ?hook|网络钩子)\s*(?:触发|接收|启动)?(?:的?时候?|后)?", _FLAGS
+    ),
+)
+"""Mentions a webhook or an API that others call."""
 _ARRIVAL = re.compile(
-    rf"\b{_WHEN}\s+(?:(?:a|an|the|any|new|incoming|each|every)\s+)+(?P<what>[\w-]+(?: [\w-]+){{0,2}}?)\s+"
-    rf"(?:{_ARRIVES}|is (?:placed|created|submitted|made|added|registered|completed|paid)|(?:signs?|checks?) (?:up|out)|"
+    rf"\b{_WHEN}\s+(?:(?:a|an|the|any|new|incoming|each|every)\s+)+(?P<what>[\w-]+(?: "
+    rf"[\w-]+){{0,2}}?)\s+"
+    rf"(?:{_ARRIVES}|is (?:placed|created|submitted|made|added|registered|completed|paid)"
+    rf"|(?:signs?|checks?) (?:up|out)|"
     rf"registers?|subscribes?){_END}"
-    r"|(?:当|每当|一旦)?(?:收到|接到|有|来了)(?:一个|一条|一笔|新的?)*(?P<han>订单|消息|请求|表单|数据|通知|支付|付款|线索|工单|评论|用户注册)"
+    r"|(?:当|每当|一旦)?(?:收到|接到|有|来了)(?:一个|一条|一笔|新的?)*(?P<han>订单|消息|请求"
+    r"|表单|数据|通知|支付|付款|线索|工单|评论|用户注册)"
     r"(?:的?时候?|后|到达|进来)?(?=[,，。]|$)",
     _FLAGS,
 )
 _MANUAL = re.compile(
-    r"\b(?:(?:on|with|by|using|via) (?:a )?)?manual(?:ly)?(?:[ -](?:trigger(?:ed)?|start(?:ed)?|run|execution))?(?: it)?\b"
-    r"|\b(?:when|whenever|once|if) i (?:click|press|push|hit|run|start|execute|trigger|ask|say)\b[^,.]*"
+    r"\b(?:(?:on|with|by|using|via) (?:a )?)?manual(?:ly)?(?:[ -](?:trigger(?:ed)?|start(?:ed)?"
+    r"|run|execution))?(?: it)?\b"
+    r"|\b(?:when|whenever|once|if) i (?:click|press|push|hit|run|start|execute|trigger|ask"
+    r"|say)\b[^,.]*"
     r"|\bon demand\b|\bby hand\b|\bat the (?:click|push) of a button\b|\bbutton (?:click|press)\b"
     r"|手动(?:触发|运行|执行|启动)?|点击(?:按钮)?(?:时|后)?|按需(?:运行|执行)?",
     _FLAGS,
 )
 _FOREIGN = re.compile(
     rf"\b{_WHEN}\s+[^,，.;。]*?(?:e-?mails?|messages?|mentions?|rows?|records?|files?|documents?|"
-    r"issues?|tickets?|comments?|posts?|videos?|events?|forms?|contacts?|leads?|deals?|cards?|tasks?|"
-    r"reviews?|pull requests?|commits?|attachments?|submissions?|invoices?|payments?|feeds?|items?|photos?|pages?)\b"
+    r"issues?|tickets?|comments?|posts?|videos?|events?|forms?|contacts?|leads?|deals?|cards?"
+    r"|tasks?|"
+    r"reviews?|pull requests?|commits?|attachments?|submissions?|invoices?|payments?|feeds?"
+    r"|items?|photos?|pages?)\b"
     r"[^,，.;。]*?(?=[,，.;。]|\bthen\b|$)"
     r"|(?:当|每当)[^,，。]*?(?:时候?|后)(?=[,，。]|$)",
     _FLAGS,
@@ -93,7 +141,8 @@ _INPUT = re.compile(
 )
 _PROVIDES = re.compile(
     r"\b(?:user|users|person|caller|i|we)\s+(?:will |would |can |should |additionally |also )*"
-    r"(?:provides?|enters?|inputs?|gives?|suppl(?:y|ies)|uploads?|submits?|types?)\b|\binputs?\b\s*[:：]|用户(?:提供|输入|上传)",
+    r"(?:provides?|enters?|inputs?|gives?|suppl(?:y|ies)|uploads?|submits?|types?)\b"
+    r"|\binputs?\b\s*[:：]|用户(?:提供|输入|上传)",
     _FLAGS,
 )
 _METHODS = re.compile(r"(?<![\w])(GET|POST|PUT|PATCH|DELETE)(?:s|ed|ing)?\b")
@@ -103,14 +152,18 @@ _SUBJECT = re.compile(
     _FLAGS,
 )
 _NO_SUBJECT = frozenset({
-    "post", "get", "put", "json", "request", "requests", "webhook", "webhooks", "http", "body", "data",
-    "payload", "call", "to", "it", "api", "and", "message", "content", "text", "workflow", "trigger",
-    "id", "field", "fields", "json body", "post request", "simple", "fast", "real", "your", "my", "this",
+    "post", "get", "put", "json", "request", "requests", "webhook", "webhooks", "http", "body",
+    "data", "payload", "call", "to", "it", "api", "and", "message", "content", "text", "workflow",
+    "trigger", "id", "field", "fields", "json body", "post request", "simple", "fast", "real",
+    "your", "my", "this",
 })  # fmt: skip
 _MONITOR = re.compile(
-    r"\b(?:monitor(?:s|ing|ed)?|track(?:s|ing)?|watch(?:es|ing)? (?:for|over)|periodic(?:ally)?|regularly|"
-    r"continuous(?:ly)?|recurring|scheduled|on (?:a )?schedule|keeps? (?:an eye|track)|automat(?:ed|ic) "
-    r"(?:reports?|digests?|backups?|checks?)|reminders?|digest|daily|up[- ]to[- ]date)\b|监控|定期|定时|周期性?|跟踪",
+    r"\b(?:monitor(?:s|ing|ed)?|track(?:s|ing)?|watch(?:es|ing)? (?:for|over)|periodic(?:ally)?"
+    r"|regularly|"
+    r"continuous(?:ly)?|recurring|scheduled|on (?:a )?schedule|keeps? (?:an eye|track)"
+    r"|automat(?:ed|ic) "
+    r"(?:reports?|digests?|backups?|checks?)|reminders?|digest|daily|up[- ]to[- ]date)\b|监控"
+    r"|定期|定时|周期性?|跟踪",
     _FLAGS,
 )
 
@@ -133,12 +186,12 @@ def find_start(text: Text) -> StartFound:
 
 
 def _webhook(text: Text) -> StartFound | None:
-    return _first_webhook(text, _WEBHOOK[:_PLAIN_WEBHOOKS])
+    return _first_webhook(text, _WEBHOOK)
 
 
 def _mentioned_webhook(text: Text) -> StartFound | None:
     """A webhook that is merely mentioned, by a text that names no rhythm."""
-    return _first_webhook(text, _WEBHOOK[_PLAIN_WEBHOOKS:])
+    return _first_webhook(text, _MENTIONED)
 
 
 def _first_webhook(text: Text, patterns: Sequence["re.Pattern[str]"]) -> StartFound | None:

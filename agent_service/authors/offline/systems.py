@@ -8,28 +8,30 @@ import re
 from dataclasses import dataclass
 
 _PRODUCTS: dict[str, str] = {
-    "Slack": r"slack", "Gmail": r"gmail|google mail", "Google Sheets": r"google ?sheets?|gsheets?|"
-    r"google spreadsheets?|谷歌表格", "Google Drive": r"google ?drive|gdrive|谷歌云盘",
-    "Google Calendar": r"google calendar|gcal", "Google Docs": r"google docs?",
-    "Google BigQuery": r"big ?query", "Google Analytics": r"google analytics|ga4",
-    "Outlook": r"outlook|office 365|microsoft 365", "Microsoft Teams": r"microsoft teams|ms teams",
-    "Telegram": r"telegram", "Discord": r"discord", "WhatsApp": r"whats ?app",
-    "WeChat": r"we ?chat|微信|公众号", "WeCom": r"企业微信|wecom", "DingTalk": r"ding ?talk|钉钉",
-    "Feishu": r"飞书|feishu|lark", "Notion": r"notion", "Airtable": r"airtable",
-    "Trello": r"trello", "Asana": r"asana", "Jira": r"jira", "Linear": r"linear(?= )", "ClickUp": r"click ?up",
-    "Monday.com": r"monday\.com", "GitHub": r"git ?hub", "GitLab": r"git ?lab",
-    "HubSpot": r"hub ?spot", "Salesforce": r"salesforce", "Pipedrive": r"pipedrive",
-    "Zendesk": r"zendesk", "Intercom": r"intercom", "Shopify": r"shopify", "WooCommerce": r"woo ?commerce",
-    "Stripe": r"stripe", "PayPal": r"paypal", "Mailchimp": r"mail ?chimp", "SendGrid": r"send ?grid",
-    "Twilio": r"twilio", "Dropbox": r"dropbox", "OneDrive": r"one ?drive", "Amazon S3": r"\bs3\b|amazon s3",
-    "Supabase": r"supabase", "Postgres": r"postgres(?:ql)?", "MySQL": r"my ?sql|数据库",
-    "MongoDB": r"mongo ?db", "Redis": r"redis", "Twitter/X": r"twitter|\bx\.com|tweets?|推特",
-    "LinkedIn": r"linked ?in", "Facebook": r"facebook", "Instagram": r"instagram", "YouTube": r"you ?tube",
+    "Slack": r"slack", "Gmail": r"gmail|google mail",
+    "Google Sheets": r"google ?sheets?|gsheets?|google spreadsheets?|谷歌表格",
+    "Google Drive": r"google ?drive|gdrive|谷歌云盘", "Google Calendar": r"google calendar|gcal",
+    "Google Docs": r"google docs?", "Google BigQuery": r"big ?query",
+    "Google Analytics": r"google analytics|ga4", "Outlook": r"outlook|office 365|microsoft 365",
+    "Microsoft Teams": r"microsoft teams|ms teams", "Telegram": r"telegram", "Discord": r"discord",
+    "WhatsApp": r"whats ?app", "WeChat": r"we ?chat|微信|公众号", "WeCom": r"企业微信|wecom",
+    "DingTalk": r"ding ?talk|钉钉", "Feishu": r"飞书|feishu|lark", "Notion": r"notion",
+    "Airtable": r"airtable", "Trello": r"trello", "Asana": r"asana", "Jira": r"jira",
+    "Linear": r"linear(?= )", "ClickUp": r"click ?up", "Monday.com": r"monday\.com",
+    "GitHub": r"git ?hub", "GitLab": r"git ?lab", "HubSpot": r"hub ?spot",
+    "Salesforce": r"salesforce", "Pipedrive": r"pipedrive", "Zendesk": r"zendesk",
+    "Intercom": r"intercom", "Shopify": r"shopify", "WooCommerce": r"woo ?commerce",
+    "Stripe": r"stripe", "PayPal": r"paypal", "Mailchimp": r"mail ?chimp",
+    "SendGrid": r"send ?grid", "Twilio": r"twilio", "Dropbox": r"dropbox",
+    "OneDrive": r"one ?drive", "Amazon S3": r"\bs3\b|amazon s3", "Supabase": r"supabase",
+    "Postgres": r"postgres(?:ql)?", "MySQL": r"my ?sql|数据库", "MongoDB": r"mongo ?db",
+    "Redis": r"redis", "Twitter/X": r"twitter|\bx\.com|tweets?|推特", "LinkedIn": r"linked ?in",
+    "Facebook": r"facebook", "Instagram": r"instagram", "YouTube": r"you ?tube",
     "TikTok": r"tik ?tok|抖音", "Reddit": r"reddit", "Xiaohongshu": r"小红书|red ?note",
     "WordPress": r"word ?press", "Typeform": r"typeform", "Calendly": r"calendly",
     "Zoom": r"\bzoom\b", "Excel": r"excel", "Baserow": r"baserow", "Indeed": r"\bindeed\b",
-    "Spotify": r"spotify", "ElevenLabs": r"eleven ?labs", "Pinecone": r"pinecone", "Qdrant": r"qdrant",
-    "Todoist": r"todoist", "Matrix": r"mattermost",
+    "Spotify": r"spotify", "ElevenLabs": r"eleven ?labs", "Pinecone": r"pinecone",
+    "Qdrant": r"qdrant", "Todoist": r"todoist", "Matrix": r"mattermost",
 }  # fmt: skip
 _CHANNELS: dict[str, str] = {
     "SMS": r"\bsms\b|text message|短信",
@@ -48,7 +50,8 @@ _PRODUCT_PATTERNS = {
 }
 _CHANNEL_PATTERNS = {name: re.compile(words, _FLAGS) for name, words in _CHANNELS.items()}
 _NOTIFY = re.compile(
-    r"\b(?:notif(?:y|ies|ication)|alerts?|inform|remind|ping|warn|tell|let (?:me|us|them|him|her|the \w+) know|"
+    r"\b(?:notif(?:y|ies|ication)|alerts?|inform|remind|ping|warn|tell|let (?:me|us|them|him|her"
+    r"|the \w+) know|"
     r"message (?:me|us|him|her|them|the))\b|通知|提醒|告知|告诉|报警|告警",
     _FLAGS,
 )

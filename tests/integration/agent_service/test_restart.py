@@ -17,7 +17,9 @@ from shared.database import sqlalchemy_url
 from tests.integration.agent_service.conftest import ALICE, MESH_SECRET, client_of
 from tests.support.fake_engine import FakeEngine
 
-WISH = "every weekday at 9 fetch https://api.example.com/news and POST it to https://h.example.com/x"
+WISH = (
+    "every weekday at 9 fetch https://api.example.com/news and POST it to https://h.example.com/x"
+)
 
 
 def _free_port() -> int:
@@ -27,9 +29,7 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def _process(
-    postgres_url: str, engine_address: str, port: int
-) -> AsyncGenerator[Process]:
+async def _process(postgres_url: str, engine_address: str, port: int) -> AsyncGenerator[Process]:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")},
         "DATABASE_URL": postgres_url,
@@ -64,7 +64,7 @@ async def _until_serving(process: Process, port: int) -> None:
 async def test_a_killed_process_loses_nothing_and_doubles_nothing(
     postgres_url: str, engine_address: str, engine: FakeEngine, method: str
 ) -> None:
-    port = _free_port()
+    port, other = _free_port(), _free_port()
     with engine.intercept(method) as watched:
         watched.gate = asyncio.Event()
         async with _process(postgres_url, engine_address, port) as first:
@@ -78,8 +78,8 @@ async def test_a_killed_process_loses_nothing_and_doubles_nothing(
                 await talking
             await channel.close()
         watched.gate.set()
-        async with _process(postgres_url, engine_address, port):
-            channel, client = client_of(f"127.0.0.1:{port}", ALICE)
+        async with _process(postgres_url, engine_address, other):
+            channel, client = client_of(f"127.0.0.1:{other}", ALICE)
             heard = await client.watch(session)
             await channel.close()
     assert heard.end["outcome"] == "delivered"
@@ -95,7 +95,7 @@ async def test_a_workflow_that_was_created_right_before_the_kill_is_not_created_
     postgres_url: str, engine_address: str, engine: FakeEngine
 ) -> None:
     """The worst moment: the engine has stored it, and the agent dies before it knows."""
-    port = _free_port()
+    port, other = _free_port(), _free_port()
     known = set(engine.workflows["tenant-a"])
     with engine.intercept("CreateWorkflow") as watched:
         watched.gate = asyncio.Event()
@@ -111,8 +111,8 @@ async def test_a_workflow_that_was_created_right_before_the_kill_is_not_created_
                 await talking
             await channel.close()
         watched.gate.set()
-        async with _process(postgres_url, engine_address, port):
-            channel, client = client_of(f"127.0.0.1:{port}", ALICE)
+        async with _process(postgres_url, engine_address, other):
+            channel, client = client_of(f"127.0.0.1:{other}", ALICE)
             heard = await client.watch(session)
             await channel.close()
     (created,) = set(engine.workflows["tenant-a"]) - known

@@ -9,25 +9,32 @@ _WHO = r"(?:me|us|my \w+|our \w+|the \w+|a \w+|an? \w+ \w+|him|her|them|[\ue000-
 _APPROVAL = re.compile(
     rf"\b(?:ask|asks|asking) (?:{_WHO}\s+)?(?:first\b|for (?:my |his |her |their |an? |the )?"
     r"(?:approval|permission|confirmation|ok|okay|go-?ahead|sign-?off|consent|review)"
-    r"|to (?:approve|confirm|review|sign off|check|accept)|before\b|if (?:it|that|this) is (?:ok|okay|fine))"
+    r"|to (?:approve|confirm|review|sign off|check|accept)|before\b|if (?:it|that|this) is (?:ok"
+    r"|okay|fine))"
     rf"|^asks? {_WHO}$"
     r"|\b(?:get|gets|require|requires|request|requests|need|needs|obtain|wait for|waits for|await|"
     r"seek|with|after|upon|on|subject to|send (?:it|them|this)? ?for|submit (?:it|them|this)? ?for|"
-    rf"has|have|needs)\s+(?:(?:{_WHO}(?:'s|’s)?|my|our|his|her|their|manual|human|an?|the|manager'?s?)\s+){{0,3}}"
+    rf"has|have|needs)\s+(?:(?:{_WHO}(?:'s|’s)?|my|our|his|her|their|manual|human|an?|the"
+    rf"|manager'?s?)\s+){{0,3}}"
     r"(?:approval|permission|confirmation|sign-?off|go-?ahead|consent)\b"
     rf"|\b(?:have|let|has|lets) {_WHO} (?:approve|confirm|review|sign off|check|decide)\b"
-    rf"|\b(?:once|when|after|only if|only when|if|unless) (?:i|we|{_WHO}) (?:approves?|confirms?|agrees?|"
+    rf"|\b(?:once|when|after|only if|only when|if|unless) (?:i|we|{_WHO}) (?:approves?|confirms?"
+    rf"|agrees?|"
     r"says? (?:yes|ok)|ok|have approved|has approved)\b"
     r"|\bhuman[- ]in[- ]the[- ]loop\b|\b(?:manual|human) (?:review|approval|check|confirmation)\b"
-    r"|\b(?:i|we|the \w+|my \w+) (?:must|has to|have to|needs? to|should|want to) (?:approve|confirm|review|sign off|agree)\b"
+    r"|\b(?:i|we|the \w+|my \w+) (?:must|has to|have to|needs? to|should|want to) (?:approve"
+    r"|confirm|review|sign off|agree)\b"
     r"|\b(?:must|should|has to|needs to) be (?:approved|confirmed|reviewed|signed off)\b"
-    rf"|^(?:(?:once|when|after|if)\s+)?(?:i|we|{_WHO}) (?:approves?|confirms?|agrees?|says? (?:yes|ok))\b"
-    r"|^(?:my|our|the|a|his|her|manual|human) (?:\w+(?:'s|’s)? )?(?:approval|permission|consent|sign-?off|go-?ahead|ok)$"
+    rf"|^(?:(?:once|when|after|if)\s+)?(?:i|we|{_WHO}) (?:approves?|confirms?|agrees?|says? "
+    rf"(?:yes|ok))\b"
+    r"|^(?:my|our|the|a|his|her|manual|human) (?:\w+(?:'s|’s)? )?(?:approval|permission|consent"
+    r"|sign-?off|go-?ahead|ok)$"
     r"|^(?:approve|confirm)s?\b",
     re.IGNORECASE,
 )
 _HAN = re.compile(
-    r"问我|问一下我|征求|征得|(?:需要?|经过?|等待?|得到|获得|请求|提交|由|让|请)[^,，。]{0,8}?(?:审批|批准|同意|确认|审核)"
+    r"问我|问一下我|征求|征得|(?:需要?|经过?|等待?|得到|获得|请求|提交|由|让"
+    r"|请)[^,，。]{0,8}?(?:审批|批准|同意|确认|审核)"
     r"|人工(?:审批|审核|确认|复核)|(?:审批|审核|批准|同意)(?:后|之后|通过后|了再)|^(?:审批|审核)$"
 )
 _APPROVER = re.compile(

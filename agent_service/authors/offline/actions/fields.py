@@ -8,14 +8,17 @@ from agent_service.authors.offline.reading import Constant, FieldOf, SetFields, 
 from agent_service.authors.offline.text import Text
 
 _ASSIGN = re.compile(
-    r"^(?:set|sets|add|adds|assign|put|change|define|create|use)\s+(?:(?:a|an|the|new|string|number|boolean|"
-    r"text|numeric)\s+)*(?:field|property|attribute|variable|value)?s?\s*(?:named |called |of )?(?P<name>.+?)\s+"
+    r"^(?:set|sets|add|adds|assign|put|change|define|create|use)\s+(?:(?:a|an|the|new|string"
+    r"|number|boolean|"
+    r"text|numeric)\s+)*(?:field|property|attribute|variable|value)?s?\s*(?:named |called |of "
+    r")?(?P<name>.+?)\s+"
     r"(?:to|as|=|equal to|set to|with (?:the )?value(?: of)?|of|be|:=?)\s+(?P<value>.+)$",
     re.IGNORECASE,
 )
 _ADD_FIELD = re.compile(
     r"^(?:add|adds|create|set)\s+(?:(?:a|an|the|new|string|number|boolean|text|date)\s+)*"
-    r"(?P<before>[\w\ue000-\uf8ff]*?)\s*(?:field|property|attribute|column)s?\s*(?:named |called )?(?P<name>[\w\ue000-\uf8ff, ]*)$",
+    r"(?P<before>[\w\ue000-\uf8ff]*?)\s*(?:field|property|attribute|column)s?\s*(?:named |called "
+    r")?(?P<name>[\w\ue000-\uf8ff, ]*)$",
     re.IGNORECASE,
 )
 _RENAME = re.compile(
@@ -26,15 +29,20 @@ _KEEP = re.compile(
     re.IGNORECASE,
 )
 _HAN_ASSIGN = re.compile(
-    r"(?:把|将)?(?P<name>[\w\ue000-\uf8ff\u4e00-\u9fff]+?)(?:字段)?(?:设置?为|设成|改为|赋值为)(?P<value>.+)$"
+    r"(?:把|将)?(?P<name>[\w\ue000-\uf8ff\u4e00-\u9fff]+?)(?:字段)?(?:设置?为|设成|改为"
+    r"|赋值为)(?P<value>.+)$"
 )
 _HAN_ADD = re.compile(
-    r"(?:添加|增加|新增)(?:一个)?(?:字段)?(?P<name>[\w\ue000-\uf8ff]+)(?:字段)?(?:[,，]?(?:值)?(?:为|是|=)(?P<value>.+))?$"
+    r"(?:添加|增加|新增)(?:一个)?(?:字段)?(?P<name>[\w\ue000-\uf8ff]+)(?:字段)?(?:[,，]?(?:值)?(?"
+    r":为|是|=)(?P<value>.+))?$"
 )
 _SHAPE = re.compile(
-    r"^(?:prepare|format|reformat|structure|normali[sz]e|map|transform|clean(?: up)?|restructure|organi[sz]e|shape|"
-    r"convert)(?:s|ing)?\s+(?:(?:the|all|its?|incoming|raw|this|that|these)\s+)*(?:data|fields?|payload|input|output|"
-    r"results?|response|record|values?|parameters|items?|json)\b|^(?:整理|格式化|规范化|转换)(?:数据|字段|结果)",
+    r"^(?:prepare|format|reformat|structure|normali[sz]e|map|transform|clean(?: up)?|restructure"
+    r"|organi[sz]e|shape|"
+    r"convert)(?:s|ing)?\s+(?:(?:the|all|its?|incoming|raw|this|that|these)\s+)*(?:data|fields?"
+    r"|payload|input|output|"
+    r"results?|response|record|values?|parameters|items?|json)\b|^(?:整理|格式化|规范化"
+    r"|转换)(?:数据|字段|结果)",
     re.IGNORECASE,
 )
 _FOLLOWED = re.compile(

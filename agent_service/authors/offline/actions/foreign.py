@@ -8,7 +8,8 @@ from agent_service.authors.offline.systems import find_system, is_notice
 from agent_service.authors.offline.text import Text
 
 _ACTING = re.compile(
-    r"\b(?:to|in|into|on|via|from|using|through|with|my|our|the|a|an|all)\b|发|到|从|在|用|给|写入|保存|记录|通知|读取",
+    r"\b(?:to|in|into|on|via|from|using|through|with|my|our|the|a|an|all)\b|发|到|从|在|用|给"
+    r"|写入|保存|记录|通知|读取",
     re.IGNORECASE,
 )
 _MODELS = re.compile(r"\b(?:openai|gpt|claude|gemini|llm|ai)\b", re.IGNORECASE)

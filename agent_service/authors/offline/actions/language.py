@@ -8,31 +8,44 @@ from agent_service.authors.offline.text import Text
 _TASKS: tuple[tuple[str, "re.Pattern[str]"], ...] = tuple(
     (task, re.compile(pattern, re.IGNORECASE))
     for task, pattern in (
-        ("summarize", r"\bsummari[sz](?:e|es|ing|ation)|\bsummar(?:y|ies)\b|\bcondens|\bdigest\b|\btl;?dr\b|\bshorten|总结|摘要|概括|概述|归纳"),
+        ("summarize", r"\bsummari[sz](?:e|es|ing|ation)|\bsummar(?:y|ies)\b|\bcondens|\bdigest\b"
+        r"|\btl;?dr\b|\bshorten|总结|摘要|概括|概述|归纳"),
         ("translate", r"\btranslat|翻译|译成|译为"),
-        ("classify", r"\bclassif|\bcategori[sz]|\bsentiment|\bprioriti[sz]e|\btriage|\blabel(?:s|ing)?\b|\bdetect (?:the |its )?(?:language|"
-                     r"intent|topic|spam|tone|mood|urgency|category)|\bintent\b|\bspam\b|分类|归类|情感|情绪|打标签|意图"),
+        ("classify", r"\bclassif|\bcategori[sz]|\bsentiment|\bprioriti[sz]e|\btriage|\blabel(?:s"
+        r"|ing)?\b|\bdetect (?:the |its )?(?:language|"
+                     r"intent|topic|spam|tone|mood|urgency|category)|\bintent\b|\bspam\b|分类"
+                     r"|归类|情感|情绪|打标签|意图"),
         ("extract", r"\bextract|\bpull out\b|\bidentif(?:y|ies)|\bpick out\b|提取|抽取|识别"),
-        ("rewrite", r"\brewrit|\brephras|\bparaphras|\bproofread|\bcorrect (?:the |its )?(?:grammar|spelling)|\bimprove|\bpolish|\bstyle\b|改写|润色|改进"),
-        ("judge", r"\bevaluat|\bassess|\bscor(?:e|es|ing)\b|\brat(?:e|es|ing)\b|\bjudg|\bdecid|\bdetermin|\breview|\banaly[sz]|\binterpret|\bmatch\b|"
+        ("rewrite", r"\brewrit|\brephras|\bparaphras|\bproofread|\bcorrect (?:the |its "
+        r")?(?:grammar|spelling)|\bimprove|\bpolish|\bstyle\b|改写|润色|改进"),
+        ("judge", r"\bevaluat|\bassess|\bscor(?:e|es|ing)\b|\brat(?:e|es|ing)\b|\bjudg|\bdecid"
+        r"|\bdetermin|\breview|\banaly[sz]|\binterpret|\bmatch\b|"
                   r"评估|评分|判断|分析|审阅|打分"),
-        ("write", r"\bgenerat|\bwrit(?:e|es|ing)\b|\bdraft|\bcompos|\bcreat(?:e|es|ing) (?:a |an |the )?(?:\w+ ){0,2}?(?:text|post|article|story|"
-                  r"content|copy|title|caption|description|reply|response|prompt|outline|report|script|message|e-?mail|answer|idea|keyword|poem|"
-                  r"joke|blog|summary|plan|list)s?\b|\btailor|\bbrainstorm|\bsuggest|\brecommend|\banswer\b.*\bquestions?\b|生成|撰写|写一|编写|创作|"
+        ("write", r"\bgenerat|\bwrit(?:e|es|ing)\b|\bdraft|\bcompos|\bcreat(?:e|es|ing) (?:a |an "
+        r"|the )?(?:\w+ ){0,2}?(?:text|post|article|story|"
+                  r"content|copy|title|caption|description|reply|response|prompt|outline|report"
+                  r"|script|message|e-?mail|answer|idea|keyword|poem|"
+                  r"joke|blog|summary|plan|list)s?\b|\btailor|\bbrainstorm|\bsuggest|\brecommend"
+                  r"|\banswer\b.*\bquestions?\b|生成|撰写|写一|编写|创作|"
                   r"起草|回答问题|推荐"),
-        ("ask", r"\b(?:use|using|with|ask|via|call|let) (?:an? |the )?(?:ai|llm|gpt[\w.-]*|chat ?gpt|openai|claude|gemini|mistral|llama|deepseek|"
-                r"language model|model|anthropic|ollama|copilot)\b|\bai[- ](?:agent|assistant|powered|driven|model|generated)|\b(?:gpt-?\w*|llm|claude|"
+        ("ask", r"\b(?:use|using|with|ask|via|call|let) (?:an? |the )?(?:ai|llm|gpt[\w.-]*|chat "
+        r"?gpt|openai|claude|gemini|mistral|llama|deepseek|"
+                r"language model|model|anthropic|ollama|copilot)\b|\bai[- ](?:agent|assistant"
+                r"|powered|driven|model|generated)|\b(?:gpt-?\w*|llm|claude|"
                 r"gemini|openai|chatgpt|deepseek)\b|人工智能|大模型|语言模型|\bAI\b|智能"),
     )
 )  # fmt: skip
 _LABELS = re.compile(
-    r"\b(?:as|into|in|between|categories|classes|labels|one of|among)\b(?: (?:are|is|being))?:?\s*(?P<labels>[^.;]+?)$|(?:为|成|分为|归为)(?P<han>[^。；]+)$",
+    r"\b(?:as|into|in|between|categories|classes|labels|one of|among)\b(?: (?:are|is"
+    r"|being))?:?\s*(?P<labels>[^.;]+?)$|(?:为|成|分为|归为)(?P<han>[^。；]+)$",
     re.IGNORECASE,
 )
 _SPLIT = re.compile(r"\s*(?:,\s*(?:and |or )?|\band\b|\bor\b|/|、|和|或|，)\s*", re.IGNORECASE)
 _FIELDS = re.compile(
-    r"\b(?:extract|pull out|identify|pick out)(?:s|ing)?\s+(?:(?:the|its|their|all|a|an|any)\s+)*(?P<fields>.+?)"
-    r"(?:\s+(?:from|in|out of|of the|using|with|for)\b.*)?$|(?:提取|抽取|识别)(?:出)?(?P<han>[^,，。]+)$",
+    r"\b(?:extract|pull out|identify|pick out)(?:s|ing)?\s+(?:(?:the|its|their|all|a|an"
+    r"|any)\s+)*(?P<fields>.+?)"
+    r"(?:\s+(?:from|in|out of|of the|using|with|for)\b.*)?$|(?:提取|抽取"
+    r"|识别)(?:出)?(?P<han>[^,，。]+)$",
     re.IGNORECASE,
 )
 _LENGTH = 60

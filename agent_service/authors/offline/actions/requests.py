@@ -10,9 +10,12 @@ from agent_service.authors.offline.text import Text
 
 _METHOD = re.compile(r"(?<![\w])(GET|POST|PUT|PATCH|DELETE|HEAD)(?:s|ing|ed)?(?![\w])")
 _SENDING = re.compile(
-    r"^(?:\w+ly )?(?:post|send|submit|push|forward|deliver|upload|report|publish|hand|pass|notify|transmit|create|"
-    r"save|store|write|log|record|add|insert|register)(?:s|ing)?\b|\b(?:post|send|push|forward|submit)(?:s|ing)? "
-    r"(?:it|them|this|that|the|a|an)\b|(?:把|将)?.*(?:发送|提交|推送|转发|上传|发给|发到|POST|通知|写入|保存)",
+    r"^(?:\w+ly )?(?:post|send|submit|push|forward|deliver|upload|report|publish|hand|pass"
+    r"|notify|transmit|create|"
+    r"save|store|write|log|record|add|insert|register)(?:s|ing)?\b|\b(?:post|send|push|forward"
+    r"|submit)(?:s|ing)? "
+    r"(?:it|them|this|that|the|a|an)\b|(?:把|将)?.*(?:发送|提交|推送|转发|上传|发给|发到|POST"
+    r"|通知|写入|保存)",
     re.IGNORECASE,
 )
 _CHANGING = (
@@ -25,22 +28,28 @@ _BEARER = re.compile(
     re.I,
 )
 _API = re.compile(
-    r"\b(?:api|endpoint|url|web ?page|web ?site|web service|rest|http (?:get |post )?requests?|http calls?|"
-    r"(?:get|post|put|patch|delete) requests?|web ?hooks?|servers?)\b|接口|网址|网页|网站|服务器|HTTP ?请求",
+    r"\b(?:api|endpoint|url|web ?page|web ?site|web service|rest|http (?:get |post )?requests?"
+    r"|http calls?|"
+    r"(?:get|post|put|patch|delete) requests?|web ?hooks?|servers?)\b|接口|网址|网页|网站|服务器"
+    r"|HTTP ?请求",
     re.IGNORECASE,
 )
 _CALLING = re.compile(
-    r"^(?:\w+ly )?(?:call|request|hit|invoke|query|fetch|get|make|send|post|pull|download|retrieve|read|scrape|check|"
+    r"^(?:\w+ly )?(?:call|request|hit|invoke|query|fetch|get|make|send|post|pull|download"
+    r"|retrieve|read|scrape|check|"
     r"use|perform|poll|ping|look)(?:s|es|ing)?\b|调用|请求|抓取|获取|发送|访问|爬取",
     re.IGNORECASE,
 )
 _LOOKUP = re.compile(
-    r"^(?:\w+ly )?(?:fetch|get|pull|download|retrieve|check|query|look(?: up|up)|search(?: for)?|scrape|collect|gather|"
-    r"read|load|poll|find|list|crawl|import|monitor|ping)(?:es|s|ing)?\b|^(?:从.*)?(?:获取|抓取|拉取|下载|查询|检索|搜索|读取|检查|采集|爬取)",
+    r"^(?:\w+ly )?(?:fetch|get|pull|download|retrieve|check|query|look(?: up|up)|search(?: for)?"
+    r"|scrape|collect|gather|"
+    r"read|load|poll|find|list|crawl|import|monitor|ping)(?:es|s|ing)?\b|^(?:从.*)?(?:获取|抓取"
+    r"|拉取|下载|查询|检索|搜索|读取|检查|采集|爬取)",
     re.IGNORECASE,
 )
 _THIRD_PARTY = re.compile(
-    r"^(?:send|post|submit|push|forward|upload|store|save|publish|deliver|sync|export|log|record|write|transmit)(?:s|ing)?\b"
+    r"^(?:send|post|submit|push|forward|upload|store|save|publish|deliver|sync|export|log|record"
+    r"|write|transmit)(?:s|ing)?\b"
     r".*\b(?:to|into|in|on)\b|(?:保存|存储|写入|记录|同步|导出|上传|发布|推送)(?:到|至)",
     re.IGNORECASE,
 )
@@ -52,7 +61,7 @@ def read_request(plain: str, text: Text) -> Step | None:
     url = text.literal(plain, "url")
     method = _METHOD.search(plain)
     calls_api = bool(_API.search(plain) and _CALLING.search(plain))
-    if url is None and (find_system(plain) or not (calls_api or _is_bare_method(plain, method))):
+    if url is None and (find_system(plain) or not (calls_api or _is_bare_method(method))):
         return None
     if url is None and _is_answer(plain):
         return None
@@ -77,7 +86,7 @@ def read_lookup(plain: str, text: Text) -> Step | None:
     return None
 
 
-def _is_bare_method(plain: str, method: "re.Match[str] | None") -> bool:
+def _is_bare_method(method: "re.Match[str] | None") -> bool:
     """`POST it there`: a method in capitals is an HTTP method."""
     return method is not None and method.start() < 24
 
@@ -115,7 +124,8 @@ def _body(plain: str, text: Text, method: str) -> Value | Mapping[str, Value] | 
     if said is not None:
         return said
     found = re.search(
-        r"\b(?:post|send|submit|push|forward|put|patch|write|log|save|store)(?:s|ing|ed)?\s+(?P<what>.+?)\s+(?:to|at|into)\s*$",
+        r"\b(?:post|send|submit|push|forward|put|patch|write|log|save|store)(?:s|ing"
+        r"|ed)?\s+(?P<what>.+?)\s+(?:to|at|into)\s*$",
         before, re.IGNORECASE,
     )  # fmt: skip
     if found:

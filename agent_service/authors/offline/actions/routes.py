@@ -8,20 +8,25 @@ from agent_service.authors.offline.reading import Case, Choice, FieldOf, Step
 from agent_service.authors.offline.text import Text
 
 _ROUTE = re.compile(
-    r"^(?:route|switch|split|branch|dispatch|distribute|direct|sort)(?:s|es)?\b(?P<rest>.*)$|^(?:按|根据|依据)(?P<han>.+)$",
+    r"^(?:route|switch|split|branch|dispatch|distribute|direct|sort)(?:s|es)?\b(?P<rest>.*)$"
+    r"|^(?:按|根据|依据)(?P<han>.+)$",
     re.IGNORECASE,
 )
 _BY = re.compile(
-    r"\b(?:by|based on|depending on|according to|on)\s+(?:the |its |their )?(?P<field>[\w.\ue000-\uf8ff]+(?: \w+)?)",
+    r"\b(?:by|based on|depending on|according to|on)\s+(?:the |its |their "
+    r")?(?P<field>[\w.\ue000-\uf8ff]+(?: \w+)?)",
     re.IGNORECASE,
 )
 _CASE = re.compile(
-    r"(?:(?P<field>[a-z_][\w.]*)\s+)?(?P<value>[\ue000-\uf8ff]|[\w-]+)\s*(?:items?|ones?|orders?|messages?|tickets?|requests?|priorit(?:y|ies))?\s*"
-    r"(?:(?:to|→|->|:|goes to|go to|=>)\s+)(?P<target>[^,;]+?)(?=,\s|;|\s+and\s+(?:\w+\s+)?[\ue000-\uf8ff]|$)",
+    r"(?:(?P<field>[a-z_][\w.]*)\s+)?(?P<value>[\ue000-\uf8ff]|[\w-]+)\s*(?:items?|ones?|orders?"
+    r"|messages?|tickets?|requests?|priorit(?:y|ies))?\s*"
+    r"(?:(?:to|→|->|:|goes to|go to|=>)\s+)(?P<target>[^,;]+?)(?=,\s|;"
+    r"|\s+and\s+(?:\w+\s+)?[\ue000-\uf8ff]|$)",
     re.IGNORECASE,
 )
 _DEFAULT = re.compile(
-    r"\b(?:(?:every|each|any|all)?\s*(?:unmatched|other|else|rest|remaining|default|unknown)[\w ]*|everything else|anything else|the rest)\s*"
+    r"\b(?:(?:every|each|any|all)?\s*(?:unmatched|other|else|rest|remaining|default|unknown)[\w "
+    r"]*|everything else|anything else|the rest)\s*"
     r"(?:to|goes to|:)\s+(?P<target>[^,;]+)",
     re.IGNORECASE,
 )

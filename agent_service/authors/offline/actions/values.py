@@ -11,8 +11,10 @@ from agent_service.authors.offline.text import Text
 
 _WITH = re.compile(
     r"\b(?:with|containing|including|include|that (?:contains|includes|has)|carrying|using|as)\s+"
-    r"(?:(?:a|an|the|its|only|just)\s+)*(?:(?:json|request|raw|form)\s+)*(?:(?:body|payload|data|object|fields?)\b)?"
-    r"(?:\s*(?:of|that (?:contains|includes|has)|containing|including|with|being|is|=|:))?\s*(?P<what>.+)$",
+    r"(?:(?:a|an|the|its|only|just)\s+)*(?:(?:json|request|raw|form)\s+)*(?:(?:body|payload|data"
+    r"|object|fields?)\b)?"
+    r"(?:\s*(?:of|that (?:contains|includes|has)|containing|including|with|being|is|="
+    r"|:))?\s*(?P<what>.+)$",
     re.IGNORECASE,
 )
 _HAN_WITH = re.compile(
@@ -21,10 +23,14 @@ _HAN_WITH = re.compile(
 )
 _AND = re.compile(r"\s*(?:,\s*and\s+|,|\band\b|\bplus\b|、|和|及|以及)\s*", re.IGNORECASE)
 _WHOLE = re.compile(
-    r"^(?:(?:the|this|that|its|all(?: the)?|whole|entire|complete|same|original|received|incoming|full)\s+)*"
-    r"(?:it|them|this|that|these|those|everything|all|body|payload|data|json|input|request|order|orders|event|"
-    r"message|messages|item|items|record|records|result|results|response|output|outcome|answer|object|content|"
-    r"summary|summaries|translation|text|report|list|ticket|lead|submission|invoice|form|file|reply|rest|"
+    r"^(?:(?:the|this|that|its|all(?: the)?|whole|entire|complete|same|original|received"
+    r"|incoming|full)\s+)*"
+    r"(?:it|them|this|that|these|those|everything|all|body|payload|data|json|input|request|order"
+    r"|orders|event|"
+    r"message|messages|item|items|record|records|result|results|response|output|outcome|answer"
+    r"|object|content|"
+    r"summary|summaries|translation|text|report|list|ticket|lead|submission|invoice|form|file"
+    r"|reply|rest|"
     r"它|他们|结果|数据|内容|订单|消息|请求|全部|所有数据|原始数据|摘要|总结|翻译|响应)"
     r"(?: all| back)?(?: (?:as|in) (?:json|is|text|a json|plain text).*)?$",
     re.IGNORECASE,
@@ -37,7 +43,7 @@ _TEMPLATE = re.compile(r"\{\{?\s*\$?(?:json\.)?([\w.]+)\s*\}?\}")
 
 
 def read_payload(plain: str, text: Text) -> Value | Mapping[str, Value] | None:
-    """What a clause says to send, after `with`, `containing` and the like; None when it does not."""
+    """What a clause says to send, after `with`, `containing` and so on; None when it does not."""
     if (body := _json_in(text.restore(plain))) is not None:
         return body
     found = _WITH.search(plain) or _HAN_WITH.search(plain)

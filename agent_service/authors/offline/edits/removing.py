@@ -7,7 +7,8 @@ from agent_service.authors.offline.edits.targets import find_node
 from shared.workflow import JsonObject
 
 _REMOVE = re.compile(
-    r"^(?:please |also )?(?:remove|delete|drop|get rid of|take out|take away|skip|leave out|eliminate|cut|without|no(?: more)?|stop)\s+"
+    r"^(?:please |also )?(?:remove|delete|drop|get rid of|take out|take away|skip|leave out"
+    r"|eliminate|cut|without|no(?: more)?|stop)\s+"
     r"(?:the |any |that |this )?(?P<what>.+)$"
     r"|^(?:please )?(?:don'?t|do not|no longer|never)\s+(?P<verb>.+)$"
     r"|^(?:it )?(?:doesn'?t|does not) need (?:the |an |a |any )?(?P<need>.+)$"

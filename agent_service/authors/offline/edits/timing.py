@@ -12,17 +12,21 @@ from shared.workflow import JsonObject
 
 TIME = "edit.time"
 _ABOUT_TIME = re.compile(
-    r"\b(?:make it|run(?:s)?(?: it)?|start(?: it)?|trigger(?: it)?|fire|schedule(?: it)?|move it|change (?:it|the (?:time|schedule|trigger))|"
-    r"set (?:it|the (?:time|schedule))|reschedule|postpone|(?:an? )?(?:hour|minutes?) (?:earlier|later)|earlier|later|instead|time)\b|改|时间|定时|运行|推迟|提前|早|晚",
+    r"\b(?:make it|run(?:s)?(?: it)?|start(?: it)?|trigger(?: it)?|fire|schedule(?: it)?|move it"
+    r"|change (?:it|the (?:time|schedule|trigger))|"
+    r"set (?:it|the (?:time|schedule))|reschedule|postpone|(?:an? )?(?:hour|minutes?) (?:earlier"
+    r"|later)|earlier|later|instead|time)\b|改|时间|定时|运行|推迟|提前|早|晚",
     re.IGNORECASE,
 )
 _NEEDS_TIME = re.compile(
-    r"^(?:please )?(?:change|move|set|edit|update|adjust)(?: the)? (?:time|schedule|run time|start time)\.?$|^(?:make|run|start) it (?:at a (?:different|another|"
+    r"^(?:please )?(?:change|move|set|edit|update|adjust)(?: the)? (?:time|schedule|run time"
+    r"|start time)\.?$|^(?:make|run|start) it (?:at a (?:different|another|"
     r"later|earlier) time|earlier|later)\.?$|^(?:改|换)(?:一下|个)?(?:时间|定时)$",
     re.IGNORECASE,
 )
 _SHIFT = re.compile(
-    r"\b(?P<amount>an?|one|two|half an|\d+) (?P<unit>hours?|minutes?|mins?) (?P<way>earlier|later)\b",
+    r"\b(?P<amount>an?|one|two|half an|\d+) (?P<unit>hours?|minutes?|mins?) (?P<way>earlier"
+    r"|later)\b",
     re.IGNORECASE,
 )
 _CITY = re.compile(
@@ -41,9 +45,11 @@ def change_zone(wish: Wish) -> Changed | None:
     after = wish.copy()
     after.setdefault("settings", {})["timezone"] = zone
     touches = ["settings"]
-    for node in nodes_of(after, "trigger.schedule"):
-        if node.get("parameters", {}).pop("timezone", None) is not None:
-            touches.append(node["id"])
+    touches.extend(
+        node["id"]
+        for node in nodes_of(after, "trigger.schedule")
+        if node.get("parameters", {}).pop("timezone", None) is not None
+    )
     timed = _rules_for(wish, nodes_of(after, "trigger.schedule"))
     if timed is not None:
         node, rules = timed
