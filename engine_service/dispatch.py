@@ -52,11 +52,21 @@ tasks AS MATERIALIZED (
 
 The run's id is the task's idempotency key, so that the task can be found by it."""
 
+SET_FREE = """
+SELECT absurd.fail_run('flowloom', lapsed.run_id, '{"name": "$ClaimTimeout"}', NULL)
+FROM (
+  SELECT run_id FROM absurd.r_flowloom WHERE state = 'running' AND claim_expires_at <= now()
+  ORDER BY claim_expires_at, run_id LIMIT %(quantity)s FOR UPDATE SKIP LOCKED
+) AS lapsed
+"""
+"""Takes tasks away from workers that have gone. CLAIM does so too, but gives them out only the next
+time, because they become free a moment after it has looked at the clock."""
+
 CLAIM = """
 SELECT run_id AS claim, task_id AS task, attempt, params->>'run_id' AS run_id
 FROM absurd.claim_task('flowloom', %(worker)s, %(lease)s, %(quantity)s)
 """
-"""Takes tasks that are due, and those whose worker has gone; the oldest first."""
+"""Takes tasks that are free and due, the oldest first."""
 
 FENCE = """
 JOIN absurd.r_flowloom held ON held.run_id = {claim}

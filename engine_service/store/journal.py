@@ -197,6 +197,7 @@ async def send_releases(driver: Driver, worker: str, claims: Rows) -> None:
 async def send_claim(driver: Driver, worker: str, lease: int, quantity: int) -> Cursor:
     """Claim tasks; `read_claims` understands the cursor."""
     values = {"worker": worker, "lease": lease, "quantity": quantity}
+    await driver.execute(dispatch.SET_FREE, values)
     return await driver.execute(_CLAIM, values)
 
 
