@@ -108,7 +108,7 @@ def verify(token: str, header: Header, keys: Iterable[Key]) -> bytes:
             continue
         try:
             verified = _VERIFIER.decode_complete(token, key.material, algorithms=[key.algorithm])
-        except jwt.InvalidTokenError:
+        except jwt.PyJWTError:
             continue
         return verified["payload"]
     raise BadToken("The token's signature is not valid.")

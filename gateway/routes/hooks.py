@@ -22,6 +22,8 @@ PREFIX = "/v1/hooks/"
 _SENDER = Principal(tenant_id="", subject="hook", role=Role.VIEWER)
 # A hook may answer with what its run says at the end.
 _DEADLINE_SECONDS = 60.0
+# Longer paths are nobody's, and share a limit.
+_MAX_NAME = 200
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 # What belongs to the connection, or to us.
@@ -53,7 +55,7 @@ class Hooks:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["route"] = self
         path: str = scope["path"].removeprefix(PREFIX)
-        verdict = await self._limits.take(("hook",), f"hook:{path}")
+        verdict = await self._limits.take(("hook",), f"hook:{path[:_MAX_NAME]}")
         if verdict:
             extra_headers(scope).extend(verdict.headers())
         request = FireWebhookRequest(

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -48,6 +47,7 @@ def gateway_settings(database_url: str, redis_url: str, mesh_address: str, **mor
         "agent_address": mesh_address,
         "engine_address": mesh_address,
         "mesh_secret": "s" * 32,
+        "gateway_port": 0,
         **plenty,
         **more,
     }
@@ -61,13 +61,12 @@ _LIMITS = ("public", "login", "api", "chat", "run", "hook")
 async def serving(settings: Settings) -> AsyncGenerator[Gateway]:
     """Serve a gateway until the block ends."""
     async with build(settings) as parts:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            server = Server(uvicorn_config(build_app(parts), settings))
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(server.serve([listener]))
-                while not server.started:
-                    await asyncio.sleep(0.01)
-                url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-                yield Gateway(url, settings, parts)
-                parts.streams.drain()
-                server.should_exit = True
+        server = Server(uvicorn_config(build_app(parts), settings))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.serve())
+            while not server.started:
+                await asyncio.sleep(0.01)
+            port = server.servers[0].sockets[0].getsockname()[1]
+            yield Gateway(f"http://127.0.0.1:{port}", settings, parts)
+            parts.streams.drain()
+            server.should_exit = True

@@ -9,6 +9,15 @@ import pytest
 from tests.support.gateway import Gateway, gateway_settings, serving
 from tests.support.scripted_mesh import ScriptedMesh, scripted_mesh
 
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A module's tests share its gateway, so they stay on one worker."""
+    for item in items:
+        if item.path.parent == HERE:
+            item.add_marker(pytest.mark.xdist_group(f"gateway/{item.path.stem}"))
+
 
 @pytest.fixture(scope="module")
 async def module_mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ScriptedMesh]:

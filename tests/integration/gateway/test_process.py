@@ -72,9 +72,8 @@ async def silent(_: Any) -> AsyncIterator[Message]:
     await asyncio.Event().wait()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_it_drains_in_good_order(
-    postgres_url: str, redis_url: str, mesh: ScriptedMesh, number: signal.Signals
+    postgres_url: str, redis_url: str, mesh: ScriptedMesh
 ) -> None:
     mesh.on("WatchRun", silent)
     port = free_port()
@@ -82,7 +81,7 @@ async def test_it_drains_in_good_order(
     url = f"http://127.0.0.1:{port}"
     async with process(**environment) as running, httpx2.AsyncClient(base_url=url) as client:
         await ready(client)
-        who = {"email": f"{number.name.lower()}@example.com", "password": "a good password"}
+        who = {"email": "ada@example.com", "password": "a good password"}
         token = (await client.post("/auth/v1/signup", json=who)).json()["access_token"]
         client.headers["authorization"] = f"Bearer {token}"
         chunks: list[bytes] = []
@@ -90,7 +89,7 @@ async def test_it_drains_in_good_order(
             async for chunk in answer.aiter_raw():
                 chunks.append(chunk)
                 if b"id: 1" in chunk:
-                    running.send_signal(number)
+                    running.send_signal(signal.SIGTERM)
         code, told = await said(running)
     assert b"".join(chunks).endswith(b"retry: 1000\n\n")
     assert code == 0, told
@@ -102,10 +101,7 @@ async def test_it_drains_in_good_order(
     ("environment", "code", "reason"),
     [
         ({}, 2, "database_url"),
-        ({"GATEWAY_LIMIT_API": "many"}, 2, "such as 100/h"),
-        ({"MESH_SECRET": "short"}, 2, "mesh_secret"),
         ({"SUPABASE_JWT_SECRET": "short"}, 1, "shorter than 256 bits"),
-        ({"GATEWAY_SIGNING_KEY": "no key"}, 1, "not_started"),
         ({"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}, 1, "database is away"),
     ],
 )

@@ -9,27 +9,24 @@ from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.routes.runs import RunMode
 from gateway.shapes import Body
-from gateway.wire import WireEnum, to_json, to_pb
+from gateway.wire import to_json, to_pb
 from shared.errors import InvalidInput
 from shared.pb.flowloom.agent.v1 import knowledge_service_pb2
 from shared.pb.flowloom.common.v1.document_pb2 import Document
 from shared.pb.flowloom.engine.v1 import run_pb2, run_service_pb2, workflow_service_pb2
 
 
-class Mode(WireEnum):
-    TEST = "test"
-
-
 class Start(Body):
     version: int = 0
     input: Any = None
-    mode: Mode = Mode.TEST
+    mode: RunMode = RunMode.TEST
 
 
 def test_only_what_a_body_says_is_set() -> None:
     assert to_pb(run_service_pb2.StartRunRequest, Start()) == run_service_pb2.StartRunRequest()
-    said = to_pb(run_service_pb2.StartRunRequest, Start(version=2, mode=Mode.TEST))
+    said = to_pb(run_service_pb2.StartRunRequest, Start(version=2, mode=RunMode.TEST))
     assert (said.version, said.mode) == (2, run_pb2.RUN_MODE_TEST)
 
 
