@@ -249,7 +249,7 @@ async def test_a_loop_runs_for_every_batch(simulator: Simulator) -> None:
     ],
 )
 async def test_every_trial_comes_to_an_end(evaluator: Evaluator, bounds: Bounds, code: str) -> None:
-    items = [{"json": {"n": n}} for n in range(900)]
+    items = [{"json": {"n": n}} for n in range(6_000)]
     report = await bounded(evaluator, bounds).simulate(Trial(LOOP, input=given(items)))
     assert report.ending is not None
     assert report.ending.code == code
