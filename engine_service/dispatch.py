@@ -132,7 +132,8 @@ _CLEAN_UP = text("SELECT absurd.cleanup_events('flowloom', :seconds, :batch)")
 _KEPT_SECONDS = 60
 _BATCH = 10_000
 _CLEAN_UP_EVERY = timedelta(seconds=30)
-_STATEMENT_SECONDS = 1.0
+_MARGIN_SECONDS = 0.4
+_PAUSE_SECONDS = 0.1
 
 
 class Claims:
@@ -149,6 +150,7 @@ class Claims:
         self.lease = lease
         self._database = database
         self._held: dict[str, Callable[[], None]] = {}
+        self._leaving: set[str] = set()
         self._extended_at = time.monotonic()
 
     def hold(self, claim: str, lost: Callable[[], None]) -> None:
@@ -157,9 +159,18 @@ class Claims:
             self._extended_at = time.monotonic()
         self._held[claim] = lost
 
+    def leave(self, claim: str) -> None:
+        """A claim is about to be given up: nobody need be told when it is gone."""
+        self._leaving.add(claim)
+
+    def stay(self, claim: str) -> None:
+        """It was not given up after all."""
+        self._leaving.discard(claim)
+
     def let_go(self, claim: str) -> None:
         """Stop keeping a claim."""
         self._held.pop(claim, None)
+        self._leaving.discard(claim)
 
     def __len__(self) -> int:
         return len(self._held)
@@ -171,26 +182,31 @@ class Claims:
     async def keep(self) -> None:
         """Extend the claims until cancelled; those that cannot be extended are lost."""
         while True:
-            await asyncio.sleep(self.lease / 3)
-            if self._held:
-                await self._extend()
+            if not self._held or await self._extend():
+                await asyncio.sleep(self.lease / 4)
+            else:
+                await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def _extend(self) -> None:
+    async def _extend(self) -> bool:
+        """Extend all claims; whether PostgreSQL could be asked."""
         claims, begun = list(self._held), time.monotonic()
+        # Beyond that moment others may begin, so everything is stopped a little before it.
+        last_moment = self._extended_at + self.lease - _MARGIN_SECONDS
         try:
-            async with asyncio.timeout(_STATEMENT_SECONDS):
+            async with asyncio.timeout(max(last_moment - begun, 0.0)):
                 ours = await self._extended(claims)
         except (Unavailable, TimeoutError):
-            # All of them may lapse before the next try could succeed: stop while they are ours.
-            if time.monotonic() - self._extended_at > self.lease - _STATEMENT_SECONDS:
+            if time.monotonic() >= last_moment:
                 log.error("claims_lost", count=len(claims), reason="they could not be extended")
                 self._lose(claims)
-            return
+            return False
         self._extended_at = begun
-        lost = [claim for claim in claims if claim not in ours and claim in self._held]
+        lost = [claim for claim in claims if claim not in ours and claim not in self._leaving]
+        lost = [claim for claim in lost if claim in self._held]
         if lost:
             log.warning("claims_lost", count=len(lost), reason="they are somebody else's now")
             self._lose(lost)
+        return True
 
     async def _extended(self, claims: Iterable[str]) -> set[str]:
         values = {

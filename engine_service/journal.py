@@ -134,6 +134,8 @@ class Journal:
 
     def write(self, entry: Entry) -> "asyncio.Future[Written]":
         """Write an entry; entries of a run are committed in the order in which they come."""
+        if entry.lets_go():
+            self._claims.leave(entry.run.claim)
         written: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(entry, written))
         self._wanted.set()
@@ -232,6 +234,8 @@ class Journal:
                 self._tell(one.entry)
             if became is Written.DONE and one.entry.lets_go():
                 self._claims.let_go(one.entry.run.claim)
+            elif became is Written.AWAKE:
+                self._claims.stay(one.entry.run.claim)
             _settle(one.written, became)
         for one, begun in zip(starting, committed.begun, strict=True):
             _settle(one.begun, begun)
