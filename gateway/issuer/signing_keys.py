@@ -79,7 +79,8 @@ class SigningKeys:
             ValueError: The key that is given as a setting is no P-256 private key.
         """
         if given is not None:
-            signing = _from_pem(given.encode(), None)
+            # An environment file often spells the line ends.
+            signing = _from_pem(given.replace("\\n", "\n").encode(), None)
             return cls(None, signing, [signing.public_jwk])
         passphrase = sha256(f"signing keys:{mesh_secret}".encode()).digest()
         async with database.transaction() as connection:

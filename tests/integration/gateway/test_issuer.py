@@ -7,6 +7,8 @@ from typing import Any
 import httpx2
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import ProgrammingError
 
@@ -191,6 +193,22 @@ async def test_a_new_mesh_secret_makes_a_new_key_and_the_old_tokens_still_verify
     # The first gateway has not seen the new key yet, and looks it up.
     async with gateway.client(fresh["access_token"]) as client:
         assert (await client.get("/auth/v1/user")).status_code == 200
+
+
+async def test_a_key_that_is_given_signs_and_is_published_alone(
+    gateway: Gateway, postgres_url: str, redis_url: str, mesh: ScriptedMesh
+) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    settings = gateway_settings(
+        postgres_url, redis_url, mesh.address, gateway_signing_key=pem.replace("\n", "\\n")
+    )
+    async with serving(settings) as given, given.client() as client:
+        login = await given.sign_up()
+        [published] = (await client.get("/auth/v1/.well-known/jwks.json")).json()["keys"]
+        assert (await client.get("/v1/runs", headers=bearer(login))).status_code == 200
+    assert jwt.get_unverified_header(login["access_token"])["kid"] == published["kid"]
+    jwt.decode(login["access_token"], key.public_key(), ["ES256"], audience="authenticated")
 
 
 @pytest.mark.parametrize("role", ["flowloom_app", "flowloom_worker"])
