@@ -101,6 +101,7 @@ _CONSENT = re.compile(
     r"(?:approved?s?|rejected?s?|declined?s?|denied|accepted|confirmed|refused))\s+(?P<act>\w.+)$",
     _FLAGS,
 )
+_TALK = re.compile(r"^(?:you(?:'re|'d|'ve)?|your|working|using|building|needed|we)\b", _FLAGS)
 _IF_END = re.compile(
     r"\s*(?:[,，:：]\s*(?:then\s+|则|就|便|那么)?|\s+then\s+|(?:的话|时|的时候)?[,，]?\s*(?:则"
     r"|就|那么|便)(?!是))"
@@ -149,7 +150,8 @@ def _read(link: Link, piece: str, text: Text) -> list[Clause]:
         return [Clause("else", link), *(_read("and", rest, text) if rest else [])]
     if found := _IF_START.match(bare):
         return _read_if(link, found["word"].lower(), bare[found.end() :], text)
-    if (found := _TRAILING_IF.match(bare)) and not _only_names(found["cond"]):
+    found = _TRAILING_IF.match(bare)
+    if found and not _only_names(found["cond"]) and not _TALK.match(found["cond"]):
         negated = found["word"].lower() == "unless"
         condition = Clause("if", link, found["cond"], only=True, negated=negated)
         return [condition, Clause("do", "and", found["act"])]
@@ -169,6 +171,8 @@ def _read_if(link: Link, word: str, rest: str, text: Text) -> list[Clause]:
         condition, act = rest[: len(rest) - len(parts[1])], parts[1]
     else:
         condition, act = _before_action(rest)
+    if _TALK.match(condition):
+        return _read(link, act, text) if act.strip() else []
     clauses = [Clause("if", link, condition.strip(), negated=negated)]
     return [*clauses, *(_read("and", act, text) if act.strip() else [])]
 

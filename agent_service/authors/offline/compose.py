@@ -43,7 +43,7 @@ from agent_service.authors.offline.reading import (
     WebhookStart,
     walk,
 )
-from agent_service.authors.offline.scope import Scope, Subject
+from agent_service.authors.offline.scope import REQUEST, RESPONSE, Scope, Subject
 from agent_service.authors.offline.words import words_for
 from agent_service.catalogue import Catalogue
 from shared.workflow import JsonObject
@@ -206,7 +206,7 @@ class _Composer:
                 node = self._add("trigger.webhook", label, given, nowhere)
                 root = "query" if list(start.methods) == ["GET"] else "body"
                 subject = Subject(
-                    node["name"], root, single=True, fields=tuple(start.fields), is_request=True
+                    node["name"], root, single=True, fields=tuple(start.fields), parts=REQUEST
                 )
             case ScheduleStart():
                 node = self._add("trigger.schedule", label, {"rules": list(start.rules)}, nowhere)
@@ -225,7 +225,7 @@ class _Composer:
 
     def _steps(self, steps: Sequence[Step], place: Place) -> Place:
         index = 0
-        while index < len(steps):
+        while index < len(steps) and place.ends:  # behind a dead end nothing happens
             step = steps[index]
             following = steps[index + 1] if index + 1 < len(steps) else None
             if isinstance(step, Ask):
@@ -309,7 +309,7 @@ class _Composer:
         if step.url is None:
             self.unmatched.append(node["id"])
         if whole:
-            return self._made(node, place, Subject(node["name"], "body", is_request=True))
+            return self._made(node, place, Subject(node["name"], "body", parts=RESPONSE))
         return self._made(node, place)
 
     def _ai(self, step: Ai, label: str, place: Place) -> Place:
@@ -331,7 +331,8 @@ class _Composer:
         keeps = not step.only and place.scope.direct and not before.text
         fields = (*before.fields, *step.fields) if keeps else tuple(step.fields)
         root = before.root if keeps else ""
-        made = Subject(node["name"], root, before.single, fields=fields, is_request=keeps)
+        parts = before.parts if keeps else ()
+        made = Subject(node["name"], root, before.single, fields=fields, parts=parts)
         return self._made(node, place, made)
 
     def _answer(self, step: Answer, label: str, place: Place) -> Place:
@@ -391,6 +392,9 @@ class _Composer:
         return _meet([on, off])
 
     def _choice(self, step: Choice, label: str, place: Place) -> Place:
+        if not step.cases:
+            node = self._placeholder(label, place, self._words.placeholder(step.phrase))
+            return self._steps(step.default, place.behind(End(node["id"])))
         given = parameters.choice(step, place.scope)
         node = self._add("flow.switch", label, given, place)
         ways = [
@@ -400,9 +404,7 @@ class _Composer:
         if step.default:
             fallback = replace(place.behind(End(node["id"], "fallback")), row=self._row())
             ways.append(self._steps(step.default, fallback))
-        if not step.cases:
-            self.unmatched.append(node["id"])
-        return _meet(ways) if ways else place.behind()
+        return _meet(ways)
 
     def _loop(self, step: Loop, label: str, place: Place) -> Place:
         if not step.steps:

@@ -133,6 +133,17 @@ _FAILED = re.compile(
     r"isn't (?:ok|available|reachable))|^(?:请求|调用|接口)(?:失败|出错|报错)$",
     _FLAGS,
 )
+_LITERAL = r"[\ue000-\uf8ff]"
+_SIDE_BY_SIDE = re.compile(rf"^(?P<subject>[\w. ]{{1,40}}?)\s*(?P<value>{_LITERAL})$")
+_STATE = re.compile(
+    r"^(?:(?:it|this|that|(?:the |a |an )?[\w -]{0,40}?)\s*(?:is|was|has been|are"
+    r"|were)\s+)?(?P<not>not\s+)?"
+    r"(?:still\s+)?(?P<state>complete|completed|finished|successful|succeeded|failed|ready|done|"
+    r"available|unavailable|valid|invalid|pending|processing|open|closed|paid|unpaid|expired"
+    r"|active|"
+    r"inactive|found|missing|new|overdue|cancelled|confirmed|verified|enabled|disabled)$",
+    re.IGNORECASE,
+)
 _CONTENT = re.compile(
     r"\b(?:e-?mails?|messages?|texts?|comments?|reviews?|feedback|articles?|posts?|documents?"
     r"|tickets?|"
@@ -142,7 +153,6 @@ _CONTENT = re.compile(
     _FLAGS,
 )
 _SUBJECT = r"(?P<subject>[^,，;；]{1,80}?)"
-_LITERAL = r"[\ue000-\uf8ff]"
 _JOIN = re.compile(r"\s+(and|or)\s+|(并且|而且|且|或者|或)", _FLAGS)
 
 
@@ -300,6 +310,13 @@ def _textual(clause: str, text: Text) -> Comparison | Judgement | None:
         if not literals and (_CONTENT.search(found["subject"]) or len(found["value"].split()) > 2):
             return Judgement(text.restore(clause))
         return _comparison(operator, found, [part.value for part in literals], text)
+    if found := _SIDE_BY_SIDE.match(clause):
+        literal = text.literal(found["value"]) or ""
+        return Comparison(FieldOf(field_path(found["subject"], text)), "string", "equals", literal)
+    if found := _STATE.match(clause):
+        state = found["state"].lower()
+        operator = "not_equals" if found["not"] else "equals"
+        return Comparison(FieldOf("status"), "string", operator, state)
     return Judgement(text.restore(clause)) if _CONTENT.search(clause) else None
 
 

@@ -3,7 +3,7 @@
 import re
 
 from agent_service.authors.offline.text import Text
-from agent_service.authors.offline.verbs import ACTION_START, HAN_ACTION
+from agent_service.authors.offline.verbs import ACTION_NOUN, ACTION_START, HAN_ACTION
 
 _FLAGS = re.IGNORECASE
 _MAKING = r"(?:create|build|make|set up|setup|design|write|give me|develop|implement|generate|have)"
@@ -53,7 +53,7 @@ _EMPTY = re.compile(
     r"to|and|then|using|that|which|it|of|by|[\ue000-\uf8ff]|创建|一个|工作流|流程)\s*)+[,.:]?$",
     _FLAGS,
 )
-_WISH = re.compile(rf"^(?:{ACTION_START}|{HAN_ACTION})", _FLAGS)
+_WISH = re.compile(rf"^(?:{ACTION_START}|{ACTION_NOUN}|{HAN_ACTION})", _FLAGS)
 
 
 def find_name(text: Text) -> str | None:

@@ -21,6 +21,7 @@ from agent_service.authors.offline.reading import (
     Reading,
     ScheduleStart,
     Source,
+    Start,
     Step,
     WebhookStart,
     walk,
@@ -67,26 +68,31 @@ def open_points(reading: Reading, answers: Mapping[str, str]) -> Sequence[Open]:
 def fill(reading: Reading, answers: Mapping[str, str]) -> tuple[Reading, list[str]]:
     """The reading with answers in their places, and what had to be assumed."""
     start, assumptions = _fill_start(reading.start, answers)
-    numbers = _Numbers()
+    numbers = _Numbers(start)
     steps = _fill_steps(reading.steps, answers, numbers)
     return replace(reading, start=start, steps=steps), assumptions
 
 
 class _Numbers:
-    """Counts requests and gaps in the order in which they were said."""
+    """Counts requests and gaps in the order in which they were said.
 
-    def __init__(self) -> None:
+    Attributes:
+        given: The address that a run is given as an input, as an expression.
+    """
+
+    def __init__(self, start: Start) -> None:
         self.requests = 0
         self.gaps = 0
+        inputs = start.inputs if isinstance(start, ManualStart) else ()
+        named = [name for name in inputs if re.fullmatch(r"(?:\w+_)?(?:url|link)", name, re.I)]
+        self.given = f"{{{{ $json.{named[0]} }}}}" if named else ""
 
 
 def _requests(steps: Sequence[Step]) -> list[Http]:
     return [step for step in walk(steps) if isinstance(step, Http)]
 
 
-def _fill_start(
-    start: "ManualStart | WebhookStart | ScheduleStart | ForeignStart", answers: Mapping[str, str]
-) -> tuple["ManualStart | WebhookStart | ScheduleStart | ForeignStart", list[str]]:
+def _fill_start(start: Start, answers: Mapping[str, str]) -> tuple[Start, list[str]]:
     if isinstance(start, ForeignStart):
         return _replaced_start(start, answers.get(gap_id(0), "")), []
     if not isinstance(start, ScheduleStart):
@@ -145,7 +151,7 @@ def _fill_step(step: Step, answers: Mapping[str, str], numbers: _Numbers) -> lis
     match step:
         case Http():
             numbers.requests += 1
-            url = _url_in(answers.get(url_id(numbers.requests), ""))
+            url = _url_in(answers.get(url_id(numbers.requests), "")) or numbers.given
             return [replace(step, url=url) if url and step.url is None else step]
         case Foreign():
             numbers.gaps += 1

@@ -10,18 +10,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agent_service.authors.offline import framing
-from agent_service.authors.offline.actions import RECOGNIZERS
+from agent_service.authors.offline.actions import RECOGNIZERS, STATEMENT_RECOGNIZERS
 from agent_service.authors.offline.actions.approvals import is_approval
 from agent_service.authors.offline.actions.lists import loop_source, read_loop
+from agent_service.authors.offline.actions.requests import page_to_fetch
 from agent_service.authors.offline.actions.routes import read_routes
 from agent_service.authors.offline.clauses import Clause, split
 from agent_service.authors.offline.conditions import read_condition
 from agent_service.authors.offline.openings import fill, open_points
 from agent_service.authors.offline.reading import (
+    Ai,
     Approved,
     Ask,
     Branch,
     Choice,
+    Code,
     Condition,
     Ignore,
     Loop,
@@ -43,6 +46,7 @@ _REST = re.compile(
 _FIRST = re.compile(
     r"\bfirst$|\bbefore (?:that|sending|posting|doing|you|it)\b|之前|先", re.IGNORECASE
 )
+_AND_CONDITION = re.compile(r"\n\s*and (?=(?:the|its|their)\b[^,\n]*,)", re.IGNORECASE)
 _AFTER_CONSENT = re.compile(
     r"^(?P<act2>.{4,}?)\s+(?:but )?(?:only )?(?:after|once|when|if|with|upon|subject "
     r"to)\s+(?P<gate2>[^,]*?(?:approv\w*|consent|"
@@ -88,7 +92,7 @@ def _without(plain: str, found: StartFound) -> str:
         pieces[begin:end] = [" "] * (end - begin)
         if begin < len(pieces):
             pieces[begin] = "\n"
-    return "".join(pieces)
+    return _AND_CONDITION.sub("\nif ", "".join(pieces))
 
 
 class _Tree:
@@ -203,12 +207,20 @@ class _Tree:
             return consent
         if loop := read_loop(plain, self._text):
             return self._looped(plain, *loop)
-        for recognize in RECOGNIZERS:
+        return self._single(plain)
+
+    def _single(self, plain: str) -> list[Step]:
+        """The one step that a clause asks for, if it asks for any."""
+        wish = framing.is_wish(plain)
+        for recognize in RECOGNIZERS if wish else STATEMENT_RECOGNIZERS:
             step = recognize(plain, self._text)
+            if isinstance(step, Ai | Code | SetFields):
+                page = page_to_fetch(plain, self._text)
+                return [page, step] if page else [step]
             if step is not None:
                 return [step]
         # A statement is not a wish; only what was to be done and is not understood is unmatched.
-        return [Unmatched(self._text.restore(plain))] if framing.is_wish(plain) else []
+        return [Unmatched(self._text.restore(plain))] if wish else []
 
     def _after_consent(self, plain: str) -> list[Step]:
         """`after my approval send it`, `send it once I approve`: the consent comes first."""
@@ -221,7 +233,7 @@ class _Tree:
         return [Ask(self._text.restore(gate), ""), *known] if known and is_approval(gate) else []
 
     def _looped(self, plain: str, loop: Loop, rest: str) -> list[Step]:
-        inner = self._steps(rest) if rest else []
+        inner = self._single(rest) if rest else []
         loop.steps.extend(step for step in inner if not isinstance(step, Unmatched))
         source = loop_source(plain, self._text)
         return [Split(loop.phrase, source), loop] if source else [loop]

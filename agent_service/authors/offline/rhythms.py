@@ -75,7 +75,8 @@ def _interval(found: "re.Match[str]") -> Rhythm | None:
         rule["weekdays"] = ["monday"]
     if unit in ("days", "weeks", "months") and every == 1:
         del rule["every"]
-    return Rhythm(rule, timed=unit in ("days", "weeks", "months"))
+    part = _part_in(found.group())
+    return Rhythm(rule, timed=unit in ("days", "weeks", "months"), part=part)
 
 
 def _weekly(found: "re.Match[str]") -> Rhythm | None:

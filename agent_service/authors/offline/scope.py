@@ -14,7 +14,8 @@ from agent_service.authors.offline.reading import Constant, FieldOf, Source, Val
 
 _TEMPLATE = re.compile(r"\{\{\s*\$json\.([\w.\[\]]+)\s*\}\}")
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*(?:\[\d+\])?(?:\.[A-Za-z_$][\w$]*(?:\[\d+\])?)*")
-_REQUEST_PARTS = ("body", "query", "headers", "params", "method")
+REQUEST = ("body", "query", "headers", "params", "method")
+RESPONSE = ("status", "headers", "body")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Subject:
         single: The node has just one item, as triggers have.
         text: The field that holds it, when the data is a text of a model's.
         fields: Names of its fields, as far as they were said.
-        is_request: The items are requests, whose parts (`headers`, `query` …) may be named.
+        parts: What the items consist of besides, such as `headers`; may be named too.
     """
 
     node: str
@@ -35,7 +36,7 @@ class Subject:
     single: bool = False
     text: str = ""
     fields: Sequence[str] = ()
-    is_request: bool = False
+    parts: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Scope:
         head = path.partition(".")[0]
         if not path:
             return self._root(subject, subject.text or subject.root)
-        if subject.is_request and head in _REQUEST_PARTS:
+        if head in subject.parts:
             return _dotted(self._root(subject, ""), path)
         return _dotted(self._root(subject, subject.root), path)
 

@@ -36,7 +36,7 @@ _ARRIVES = (
     r"triggered|hits?|"
     r"is sent|lands?|happens|is posted|is hit)"
 )
-_END = r"[^,，.;。]*?(?=[,，.;。]|\bthen\b|$)"
+_END = r"[^,，.;。]*?(?=[,，.;。]|\bthen\b|\band (?:the|its|their)\b|$)"
 _WEBHOOK: tuple["re.Pattern[str]", ...] = (
     re.compile(
         rf"\b{_WHEN}\s+(?:(?:a|an|the|any|my|our|new"
@@ -87,9 +87,11 @@ _WEBHOOK: tuple["re.Pattern[str]", ...] = (
 """Says plainly that a request begins the run."""
 _MENTIONED: tuple["re.Pattern[str]", ...] = (
     re.compile(
-        rf"\b(?:(?:triggered|started|called|invoked) )?(?:by|via|through|from|using|over|with) "
-        rf"(?:a |an )?"
-        rf"(?:simple )?(?:web ?hooks?|http (?:requests?|calls?)|api (?:calls?|requests?)){_END}",
+        r"\b(?:(?:triggered|started|called|invoked|exposed|available) (?:by|via|through|from"
+        r"|over|as) "
+        r"(?:a |an )?(?:simple )?(?:http (?:requests?|calls?)|api (?:calls?|requests?))"
+        r"|(?:by|via|through|from|using|over|with) (?:a |an )?(?:simple )?web ?hooks?)"
+        rf"{_END}",
         _FLAGS,
     ),
     re.compile(r"\b(?:web ?hooks?|webhook[ -]triggered)\b(?: trigger)?:?", _FLAGS),

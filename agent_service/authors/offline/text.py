@@ -10,7 +10,7 @@ from typing import Literal
 
 Kind = Literal["url", "path", "quote", "code", "email"]
 
-_FIRST = 0xE000
+_FIRST, _MOST = 0xE000, 6_000
 _TOKEN = re.compile(r"[\ue000-\uf8ff]")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _LETTER = re.compile(r"[^\W\d_]")
@@ -55,12 +55,14 @@ class Text:
 
     @classmethod
     def of(cls, original: str) -> "Text":
-        text = cls(original.replace("\u00a0", " "))
+        text = cls(_TOKEN.sub("", original.replace("\u00a0", " ")))
         for kind, pattern in _LITERALS:
             text.plain = pattern.sub(lambda found, kind=kind: text._keep(kind, found), text.plain)
         return text
 
     def _keep(self, kind: Kind, found: "re.Match[str]") -> str:
+        if len(self.parts) >= _MOST:
+            return found.group()
         value, rest = found.group(1), ""
         if kind == "url":
             bare = _without_trailing(value)

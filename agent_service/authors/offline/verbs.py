@@ -33,12 +33,26 @@ _HAN_VERBS = (
     "转给",
 )  # fmt: skip
 
+
+def _gerund(verb: str) -> str:
+    """`generate` → `generating`, `get` → `getting`; of a verb's last word, patterns apart."""
+    if not verb.isalpha():
+        return verb
+    stem = verb[:-1] if verb.endswith("e") and not verb.endswith("ee") else verb
+    vowels = sum(sign in "aeiou" for sign in verb)
+    doubled = verb[-1] in "tpngdm" and verb[-2:-1] in set("aeiou") and vowels == 1
+    return f"{stem}{verb[-1] if doubled else ''}ing"
+
+
 ACTION_START = (
     r"(?:(?:also|only|always|never|immediately|automatically|instantly|just|first|simply|please|"
     r"don'?t|do not)\s+)*"
     rf"(?:{'|'.join(_VERBS)})(?:s|es)?\b(?!['’])"
 )
 """A regular expression for the beginning of something to do, in English."""
+
+ACTION_NOUN = rf"(?:{'|'.join(_gerund(verb) for verb in _VERBS)})\b"
+"""The same as a noun: `generating a summary`."""
 
 HAN_ACTION = rf"(?:{'|'.join(sorted(_HAN_VERBS, key=len, reverse=True))})"
 """The same in Chinese."""

@@ -16,7 +16,11 @@ from agent_service.authors.offline.actions.language import read_language_task
 from agent_service.authors.offline.actions.lists import read_list_work
 from agent_service.authors.offline.actions.named import read_named_node
 from agent_service.authors.offline.actions.pauses import read_pause
-from agent_service.authors.offline.actions.requests import read_lookup, read_request
+from agent_service.authors.offline.actions.requests import (
+    read_lookup,
+    read_request,
+    read_request_to_address,
+)
 from agent_service.authors.offline.reading import Step
 from agent_service.authors.offline.text import Text
 
@@ -37,3 +41,11 @@ RECOGNIZERS: tuple[Recognizer, ...] = (
     read_notice,
     read_lookup,
 )
+
+STATEMENT_RECOGNIZERS: tuple[Recognizer, ...] = (
+    read_ending,
+    read_approval,
+    read_request_to_address,
+    read_named_node,
+)
+"""Who is asked about a clause that tells how things are, and wants nothing done by its grammar."""

@@ -7,7 +7,7 @@ from agent_service.authors.offline.text import Text
 
 _CODE = re.compile(
     r"\b(?:javascript|js code|code (?:node|step|block|snippet)|custom (?:code|script|logic"
-    r"|function)|script|run code|"
+    r"|function)|(?:run|execute|python|shell|small|little|own) scripts?|run code|"
     r"execute code|regular expressions?|regex(?:es)?|with code|in code|function node)\b|代码"
     r"|脚本|正则",
     re.IGNORECASE,

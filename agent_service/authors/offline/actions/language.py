@@ -2,7 +2,7 @@
 
 import re
 
-from agent_service.authors.offline.reading import Ai, Step
+from agent_service.authors.offline.reading import Ai, FieldOf, SetFields, Step, Value
 from agent_service.authors.offline.text import Text
 
 _TASKS: tuple[tuple[str, "re.Pattern[str]"], ...] = tuple(
@@ -16,7 +16,8 @@ _TASKS: tuple[tuple[str, "re.Pattern[str]"], ...] = tuple(
                      r"intent|topic|spam|tone|mood|urgency|category)|\bintent\b|\bspam\b|分类"
                      r"|归类|情感|情绪|打标签|意图"),
         ("extract", r"\bextract|\bpull out\b|\bidentif(?:y|ies)|\bpick out\b|提取|抽取|识别"),
-        ("rewrite", r"\brewrit|\brephras|\bparaphras|\bproofread|\bcorrect (?:the |its "
+        ("rewrite", r"\brewrit|\brephras|\boptimi[sz]|\bparaphras|\bproofread|\bcorrect (?:the "
+        r"|its "
         r")?(?:grammar|spelling)|\bimprove|\bpolish|\bstyle\b|改写|润色|改进"),
         ("judge", r"\bevaluat|\bassess|\bscor(?:e|es|ing)\b|\brat(?:e|es|ing)\b|\bjudg|\bdecid"
         r"|\bdetermin|\breview|\banaly[sz]|\binterpret|\bmatch\b|"
@@ -48,13 +49,36 @@ _FIELDS = re.compile(
     r"|识别)(?:出)?(?P<han>[^,，。]+)$",
     re.IGNORECASE,
 )
+_FETCHING = re.compile(
+    r"^(?:fetch|get|pull|download|retrieve|scrape|load|import|collect)(?:s|es|ing)?\b",
+    re.IGNORECASE,
+)
+_STRUCTURED = re.compile(
+    r"\bfrom (?:the |its )?(?:\w+ )?(?:responses?|payload|request|webhook|json|body|results?"
+    r"|records?)\b"
+    r"|\b(?:ids?|urls?|tokens?)\b",
+    re.IGNORECASE,
+)
+_NOT_TEXT = re.compile(
+    r"\b(?:videos?|images?|audio|voices?|voiceovers?|pictures?|photos?|logos?|clips?|visuals?"
+    r"|speech|"
+    r"podcast audio|charts?|pdfs?|files?|folders?|invoices?|links?|tokens?|tickets?|tasks?"
+    r"|records?|"
+    r"schedules?|permissions?|cop(?:y|ies) of)\b|图片|图像|视频|音频|语音|文件",
+    re.IGNORECASE,
+)
 _LENGTH = 60
 
 
 def read_language_task(plain: str, text: Text) -> Step | None:
     """`summarize it in three sentences`, `classify as bug, billing or other`, 翻译成英文."""
     task = next((task for task, pattern in _TASKS if pattern.search(plain)), None)
-    if task is None:
+    if task is None or _FETCHING.match(plain):
+        return None
+    if task == "extract" and _STRUCTURED.search(plain):
+        names: dict[str, Value] = {name: FieldOf(name) for name in _fields(plain, text)}
+        return SetFields(text.restore(plain), names)
+    if task in ("write", "extract") and _NOT_TEXT.search(plain):
         return None
     return Ai(
         phrase=text.restore(plain),

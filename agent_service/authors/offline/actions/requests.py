@@ -40,6 +40,11 @@ _CALLING = re.compile(
     r"use|perform|poll|ping|look)(?:s|es|ing)?\b|调用|请求|抓取|获取|发送|访问|爬取",
     re.IGNORECASE,
 )
+_WEB_PAGE = re.compile(
+    r"\b(?:extract|read|summari[sz]e|analy[sz]e|parse|crawl|get|take)\w*\b.*\b(?:of|from|on|in) "
+    r"(?:the |a |an |this )?(?:web ?page|web ?site|site|page)\b|网页(?:的)?(?:内容|正文|文本)",
+    re.IGNORECASE,
+)
 _LOOKUP = re.compile(
     r"^(?:\w+ly )?(?:fetch|get|pull|download|retrieve|check|query|look(?: up|up)|search(?: for)?"
     r"|scrape|collect|gather|"
@@ -76,6 +81,11 @@ def read_request(plain: str, text: Text) -> Step | None:
     )
 
 
+def read_request_to_address(plain: str, text: Text) -> Step | None:
+    """A request whose address was said, in whatever grammar."""
+    return read_request(plain, text) if text.literal(plain, "url") else None
+
+
 def read_lookup(plain: str, text: Text) -> Step | None:
     """Data from somewhere, or for somewhere, that was not said: a request without an address."""
     if _LOOKUP.search(plain):
@@ -84,6 +94,15 @@ def read_lookup(plain: str, text: Text) -> Step | None:
         body = read_payload(plain, text) or Source.SUBJECT
         return Http(text.restore(plain), "POST", None, body, purpose=_purpose(plain, text))
     return None
+
+
+def page_to_fetch(plain: str, text: Text) -> Http | None:
+    """The page that `summarize the text of the page` needs first."""
+    if not _WEB_PAGE.search(plain):
+        return None
+    return Http(
+        text.restore(plain), "GET", text.literal(plain, "url"), purpose=_purpose(plain, text)
+    )
 
 
 def _is_bare_method(method: "re.Match[str] | None") -> bool:

@@ -1,6 +1,6 @@
 """What data stands at a place of an existing definition, whoever wrote it."""
 
-from agent_service.authors.offline.scope import Scope, Subject
+from agent_service.authors.offline.scope import REQUEST, RESPONSE, Scope, Subject
 from shared.workflow import JsonObject
 
 _GATES = ("flow.", "human.")
@@ -37,7 +37,8 @@ def _at_start(node: JsonObject) -> Scope:
     is_webhook = node["type"] == "trigger.webhook"
     methods = node.get("parameters", {}).get("methods", ["POST"])
     root = ("query" if methods == ["GET"] else "body") if is_webhook else ""
-    subject = Subject(node["name"], root, single=True, is_request=is_webhook)
+    parts = REQUEST if is_webhook else ()
+    subject = Subject(node["name"], root, single=True, parts=parts)
     return Scope(subject, subject, subject)
 
 
@@ -53,10 +54,8 @@ def _passed(scope: Scope, node: JsonObject) -> Scope:
             return scope.made(Subject(name, text="text"))
         case "data.set" if given.get("include") == "all" and scope.direct:
             before = scope.subject
-            return scope.made(
-                Subject(name, before.root, before.single, is_request=before.is_request)
-            )
+            return scope.made(Subject(name, before.root, before.single, parts=before.parts))
         case "http.request" if given.get("full_response"):
-            return scope.made(Subject(name, "body", is_request=True))
+            return scope.made(Subject(name, "body", parts=RESPONSE))
         case _:
             return scope.made(Subject(name))
