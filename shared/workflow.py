@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from shared.errors import InvalidInput, Violation
 
 type_pattern = r"^[a-z]+(\.[a-z][a-z0-9_]*)+$"
 NodeId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
+PlainText = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+"""Text without NUL, which PostgreSQL does not store."""
 JsonObject = dict[str, Any]
 Item = dict[str, Any]
 """`{"json": {...}, "binary"?: {name: reference}, "paired_item"?: index or {item, input}}`."""
@@ -95,8 +98,8 @@ class WorkflowSettings(_Strict):
 class Workflow(_Strict):
     """A definition: nodes and the edges between them."""
 
-    name: str = Field(default="Untitled workflow", min_length=1, max_length=200)
-    description: str = Field(default="", max_length=2_000)
+    name: PlainText = Field(default="Untitled workflow", min_length=1, max_length=200)
+    description: PlainText = Field(default="", max_length=2_000)
     nodes: list[Node] = Field(default_factory=list[Node], max_length=MAX_NODES)
     connections: list[Connection] = Field(default_factory=list[Connection], max_length=5_000)
     settings: WorkflowSettings = Field(default_factory=lambda: WorkflowSettings())
@@ -118,12 +121,19 @@ def parse(document: bytes | str) -> Workflow:
             each with the JSON Pointer of the place.
     """
     try:
-        return Workflow.model_validate_json(document)
+        # Not model_validate_json, which lets NaN and Infinity through, and those are not JSON.
+        return Workflow.model_validate(from_json(document, allow_inf_nan=False))
     except ValidationError as error:
         raise InvalidInput(
             "The workflow definition is malformed.",
             reason="MALFORMED_DEFINITION",
             violations=violations_of(error),
+        ) from error
+    except ValueError as error:
+        raise InvalidInput(
+            "The workflow definition is not JSON.",
+            reason="MALFORMED_DEFINITION",
+            violations=[Violation("", "json_invalid", str(error))],
         ) from error
 
 
