@@ -35,7 +35,7 @@ from agent_service.turns import Limits, Turns
 from agent_service.work import Work, Workshop
 from shared import telemetry
 from shared.clock import Clock, SystemClock
-from shared.database import Database, DatabaseRole, migrate
+from shared.database import Database, DatabaseRole, ensure_schema
 from shared.errors import AppError
 from shared.identity import Principal, Role
 from shared.llms import Models
@@ -116,7 +116,7 @@ async def build(settings: Settings, clock: Clock) -> AsyncGenerator[Agent]:
     """
     url = settings.database_url.get_secret_value()
     secret = settings.mesh_secret.get_secret_value()
-    await migrate(url, MIGRATIONS, "agent")
+    await ensure_schema(url, MIGRATIONS, "agent")
     async with AsyncExitStack() as stack:
         database = Database(url, DatabaseRole.APP)
         stack.push_async_callback(database.close)

@@ -40,7 +40,7 @@ from engine_service.startable import Startables
 from engine_service.worker import Databases, Worker, WorkerOptions
 from shared import telemetry
 from shared.clock import SystemClock
-from shared.database import Database, DatabaseRole, migrate
+from shared.database import Database, DatabaseRole, ensure_schema
 from shared.errors import AppError
 from shared.llms import Models
 from shared.pb.flowloom.engine.v1 import approval_service_pb2_grpc as approvals_grpc
@@ -76,7 +76,7 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
         ValueError: A setting cannot be used.
     """
     url = settings.database_url.get_secret_value()
-    await migrate(url, MIGRATIONS, "engine")
+    await ensure_schema(url, MIGRATIONS, "engine")
     clock, catalogue = SystemClock(), builtin()
     size = settings.engine_database_connections
     databases = Databases(

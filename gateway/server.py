@@ -38,7 +38,7 @@ from gateway.settings import Settings
 from gateway.sse import EventStreams
 from shared import telemetry
 from shared.clock import SystemClock
-from shared.database import Database, DatabaseRole, migrate
+from shared.database import Database, DatabaseRole, ensure_schema
 from shared.errors import AppError
 
 log = structlog.get_logger()
@@ -59,7 +59,7 @@ async def build(settings: Settings) -> AsyncGenerator[Parts]:
         settings.database_url.get_secret_value(),
         settings.mesh_secret.get_secret_value(),
     )
-    await migrate(url, _MIGRATIONS, "gateway")
+    await ensure_schema(url, _MIGRATIONS, "gateway")
     clock = SystemClock()
     database = Database(url, DatabaseRole.ISSUER, _CONNECTIONS)
     given = settings.gateway_signing_key

@@ -1,4 +1,4 @@
-"""PostgreSQL: connections under the right role, tenant-bound transactions, migrations, hints.
+"""PostgreSQL: connections under the right role, tenant-bound transactions, schemas, hints.
 
 A service connects with one login and at once becomes a role that owns nothing, so row-level
 security holds for every statement it will ever send. `flowloom_app` sees the rows of the tenant
@@ -7,6 +7,8 @@ that a transaction names; `flowloom_worker` is the engine's own loop, across ten
 """
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from enum import StrEnum
@@ -14,15 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from alembic import command
-from alembic.config import Config
 from psycopg import sql
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from shared.errors import Unavailable
+from shared.errors import Internal, Unavailable
 
 
 class DatabaseRole(StrEnum):
@@ -118,61 +118,43 @@ def sqlalchemy_url(url: str) -> str:
     return f"{scheme.split('+', maxsplit=1)[0]}+psycopg://{rest}"
 
 
-_CREATE_ROLES = """
-DO $$
-DECLARE
-  wanted text;
-BEGIN
-  FOREACH wanted IN ARRAY ARRAY['flowloom_app', 'flowloom_worker', 'flowloom_issuer'] LOOP
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
-      BEGIN
-        EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
-      EXCEPTION WHEN duplicate_object OR unique_violation THEN
-        NULL;  -- another service was quicker
-      END;
-    END IF;
-    BEGIN
-      -- Since PostgreSQL 16 whoever creates a role is a member that may not become it.
-      EXECUTE format('SET LOCAL ROLE %I', wanted);
-      RESET ROLE;
-    EXCEPTION WHEN insufficient_privilege THEN
-      EXECUTE format('GRANT %I TO CURRENT_USER', wanted);
-    END;
-  END LOOP;
-END $$
-"""
-_LOCK_KEY = 7_310_593_858_020_254_069  # "flowloom" as a number: one migration at a time
-_PATIENCE_SECONDS = 60
+async def ensure_schema(url: str, folder: Path, schema: str) -> None:
+    """Have a service's schema at its latest revision; safe for many processes at once.
 
-
-async def migrate(url: str, folder: Path, schema: str) -> None:
-    """Bring a service's schema to its latest revision; safe for many processes at once.
+    Looking costs one query. What it takes to migrate is loaded by a process of its own, because a
+    service would carry it for ever and hardly ever use it.
 
     Args:
         url: `postgresql://` URL of the login that owns the schema.
-        folder: The service's Alembic folder, with env.py and versions/.
-        schema: The service's schema; it is created, and holds the version table.
+        folder: The service's Alembic folder; each file in versions/ is named by its revision.
+        schema: The service's schema.
 
     Raises:
         Unavailable: PostgreSQL did not answer.
+        Internal: The migration failed; what it said is on standard error.
     """
+    latest = max(path.stem for path in (folder / "versions").glob("[0-9]*.py"))
     try:
-        await asyncio.to_thread(_migrate, url, folder, schema)
-    except OperationalError as error:
+        if await _revision(url, schema) == latest:
+            return
+    except psycopg.OperationalError as error:
         raise Unavailable("The database is away for the moment.") from error
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "shared.migrations", str(folder), schema),
+        env={**os.environ, "DATABASE_URL": url},
+    )
+    if await process.wait() != 0:
+        raise Internal(f"The schema {schema} could not be migrated.", reason="MIGRATION_FAILED")
 
 
-def _migrate(url: str, folder: Path, schema: str) -> None:
-    engine = create_engine(sqlalchemy_url(url), connect_args={"connect_timeout": 5})
-    try:
-        with engine.begin() as connection:
-            connection.execute(text(f"SET LOCAL lock_timeout = '{_PATIENCE_SECONDS}s'"))
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
-            connection.execute(text(_CREATE_ROLES))
-            connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
-            config = Config()
-            config.set_main_option("script_location", str(folder))
-            config.attributes.update(connection=connection, schema=schema)
-            command.upgrade(config, "head")
-    finally:
-        engine.dispose()
+async def _revision(url: str, schema: str) -> str | None:
+    table = sql.Identifier(schema, "alembic_version")
+    connection = await psycopg.AsyncConnection.connect(url, connect_timeout=5)
+    async with connection:
+        try:
+            found = await connection.execute(sql.SQL("SELECT version_num FROM {}").format(table))
+            row = await found.fetchone()
+        except psycopg.errors.UndefinedTable:
+            await connection.rollback()
+            return None
+    return row[0] if row else None

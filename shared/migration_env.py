@@ -1,4 +1,4 @@
-"""What every Alembic env.py does: migrate on the connection that `database.migrate` hands over."""
+"""What every Alembic env.py does: migrate on the connection that `upgrade` hands over."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""Alembic's way in; the connection comes from `shared.database.migrate`."""
+"""Alembic's way in; the connection comes from `shared.migrations.upgrade`."""
 
 from shared.migration_env import run
 

@@ -19,8 +19,9 @@ from engine_service.store.run_rows import StoredEvent, StoredRun, get_run
 from engine_service.store.runs import InsertedRun, NewRun
 from engine_service.worker import Databases, Worker, WorkerOptions
 from shared.clock import Clock, SystemClock
-from shared.database import Database, DatabaseRole, migrate
+from shared.database import Database, DatabaseRole
 from shared.ids import new_id
+from shared.migrations import upgrade
 from shared.workflow import JsonObject
 
 MIGRATIONS = Path(__file__).parents[2] / "engine_service" / "migrations"
@@ -153,7 +154,7 @@ async def running_engine(
     options: WorkerOptions | None = None,
 ) -> AsyncGenerator[TestEngine]:
     """A worker at work on a database, which is migrated first."""
-    await migrate(url, MIGRATIONS, "engine")
+    await upgrade(url, MIGRATIONS, "engine")
     databases = Databases(
         Database(url, DatabaseRole.APP, size=4), Database(url, DatabaseRole.WORKER, size=6)
     )
@@ -166,12 +167,12 @@ async def running_engine(
         clock or SystemClock(),
         options or WorkerOptions(),
     )
-    async with asyncio.TaskGroup() as group:
-        work = group.create_task(worker.run())
-        try:
+    try:
+        async with asyncio.TaskGroup() as group:
+            work = group.create_task(worker.run())
             yield TestEngine(worker, databases)
-        finally:
             work.cancel()
-    await evaluator.close()
-    await databases.app.close()
-    await databases.worker.close()
+    finally:
+        await evaluator.close()
+        await databases.app.close()
+        await databases.worker.close()

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from shared.database import Database, DatabaseRole, migrate
+from shared.database import Database, DatabaseRole
+from shared.migrations import upgrade
 from tests.support.serving import MIGRATIONS
 
 
@@ -21,7 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="module")
 async def engine_url(postgres_url: str) -> str:
     """The address of a database with the engine's tables."""
-    await migrate(postgres_url, MIGRATIONS, "engine")
+    await upgrade(postgres_url, MIGRATIONS, "engine")
     return postgres_url
 
 

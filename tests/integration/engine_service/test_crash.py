@@ -17,7 +17,8 @@ import pytest
 from engine_service.store.run_rows import StoredRun, get_run, read_events
 from engine_service.store.runs import insert_runs
 from engine_service.worker import Databases
-from shared.database import Database, DatabaseRole, migrate
+from shared.database import Database, DatabaseRole
+from shared.migrations import upgrade
 from shared.workflow import JsonObject
 from tests.support.engine import MIGRATIONS, TENANT, new_run, save_definition
 from tests.support.engine_process import (
@@ -125,7 +126,7 @@ class Bench:
 
 @pytest.fixture
 async def bench(postgres_url: str) -> AsyncIterator[Bench]:
-    await migrate(postgres_url, MIGRATIONS, "engine")
+    await upgrade(postgres_url, MIGRATIONS, "engine")
     databases = Databases(
         Database(postgres_url, DatabaseRole.APP, size=2),
         Database(postgres_url, DatabaseRole.WORKER, size=2),

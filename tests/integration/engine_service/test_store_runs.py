@@ -9,15 +9,16 @@ import pytest
 from sqlalchemy import text
 
 from engine_service.store.runs import InsertedRun, NewRun, insert_runs, wake
-from shared.database import Database, DatabaseRole, migrate
+from shared.database import Database, DatabaseRole
 from shared.ids import new_id
+from shared.migrations import upgrade
 
 MIGRATIONS = Path(__file__).parents[3] / "engine_service" / "migrations"
 
 
 @pytest.fixture(scope="module")
 async def worker(postgres_url: str) -> AsyncIterator[Database]:
-    await migrate(postgres_url, MIGRATIONS, "engine")
+    await upgrade(postgres_url, MIGRATIONS, "engine")
     database = Database(postgres_url, DatabaseRole.WORKER)
     yield database
     await database.close()
