@@ -49,7 +49,7 @@ _SHORT = timedelta(seconds=1)
 """Waits shorter than this stay in memory."""
 _TURN = timedelta(milliseconds=5)
 """How long a run may compute before others get their turn."""
-_MOST_TAKEOVERS = 20
+_MOST_TAKEOVERS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Activation:
             await self._conclude(Fail(error.code.lower(), error.message))
             return
         if self.run.attempt >= _MOST_TAKEOVERS:
-            message = f"{self.run.attempt} engines ended while they worked on this run."
+            message = f"{self.run.attempt - 1} engines ended while they worked on this run."
             await self._conclude(Fail("crashed_repeatedly", message))
             return
         await self._work()

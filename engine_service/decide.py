@@ -204,5 +204,5 @@ def _items(execution: Execution) -> list[Item]:
     outputs = execution.finished.outputs if execution.finished else {}
     for port in execution.step.shape.ports:
         if items := outputs.get(port):
-            return items
+            return [{name: item[name] for name in item if name != "paired_item"} for item in items]
     return []

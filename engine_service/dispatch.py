@@ -26,6 +26,16 @@ from shared.errors import Unavailable
 
 log = structlog.get_logger()
 
+NEXT_DUE = """
+SELECT extract(epoch FROM least(
+  (SELECT min(available_at) FROM absurd.r_flowloom
+   WHERE state = 'pending' AND available_at > now()),
+  (SELECT min(available_at) FROM absurd.r_flowloom
+   WHERE state = 'sleeping' AND available_at > now() AND available_at < 'infinity')
+) - now())::float
+"""
+"""In how many seconds some task will be due that is not yet; null if none will by itself."""
+
 ENQUEUE = """
 tasks AS MATERIALIZED (
   SELECT id AS run_id, take, absurd.portable_uuidv7() AS task, absurd.portable_uuidv7() AS claim,
@@ -118,14 +128,6 @@ UPDATE absurd.r_flowloom r
 SET claim_expires_at = absurd.current_time() + make_interval(secs => :lease)
 FROM held WHERE r.run_id = held.run_id
 RETURNING CAST(r.run_id AS text)
-""")
-_NEXT_DUE = text("""
-SELECT CAST(extract(epoch FROM least(
-  (SELECT min(available_at) FROM absurd.r_flowloom
-   WHERE state = 'pending' AND available_at > now()),
-  (SELECT min(available_at) FROM absurd.r_flowloom
-   WHERE state = 'sleeping' AND available_at > now())
-) - now()) AS float)
 """)
 _CLEAN_UP = text("SELECT absurd.cleanup_events('flowloom', :seconds, :batch)")
 
@@ -221,35 +223,6 @@ class Claims:
         for claim in claims:
             if lost := self._held.pop(claim, None):
                 lost()
-
-
-class Bell:
-    """Says when it is worth looking for tasks: upon a hint, when one is due, and now and then.
-
-    Args:
-        database: Acts as flowloom_worker.
-        ring: Called when it is worth looking.
-        poll: Seconds between two looks when nothing hints at anything.
-    """
-
-    def __init__(self, database: Database, ring: Callable[[], None], poll: float) -> None:
-        self._database = database
-        self._ring = ring
-        self._poll = poll
-
-    async def run(self) -> None:
-        """Ring until cancelled."""
-        while True:
-            await asyncio.sleep(await self._seconds())
-            self._ring()
-
-    async def _seconds(self) -> float:
-        try:
-            async with self._database.transaction() as connection:
-                due = (await connection.execute(_NEXT_DUE)).scalar()
-        except Unavailable:
-            return self._poll
-        return self._poll if due is None else min(due + 0.001, self._poll)
 
 
 async def clean_up(database: Database) -> None:

@@ -11,6 +11,8 @@ else. What was committed is told to followers in this process, and hinted at to 
 """
 
 import asyncio
+import contextlib
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -31,7 +33,7 @@ from engine_service.entry import (
 from engine_service.feed import Feed, with_run
 from engine_service.store import journal as rows
 from engine_service.store.hints import Hint, HintKind
-from engine_service.store.journal import ClaimedRun, Cursor
+from engine_service.store.journal import ClaimedRun, Cursor, Driver
 from engine_service.store.link import Link
 from engine_service.store.run_rows import unpack
 from engine_service.store.runs import InsertedRun, NewRun, Taken, read_starts, send_starts
@@ -43,6 +45,7 @@ T = TypeVar("T")
 
 _MOST_RUNS = 500
 _MOST_CLAIMS = 100
+_TICK = 0.002  # a moment has come only when PostgreSQL's clock is past it
 
 
 @dataclass(slots=True, eq=False)
@@ -64,6 +67,7 @@ class _Committed:
     begun: Sequence[InsertedRun | None]
     claimed: Sequence[ClaimedRun]
     orphans: Sequence[str]
+    due: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,7 @@ class _Sent:
     asleep: Cursor | None = None
     begun: Cursor | None = None
     claimed: Cursor | None = None
+    due: Cursor | None = None
 
 
 class Journal:
@@ -93,6 +98,7 @@ class Journal:
         claims: Says who we are to the queue.
         room: How many more runs this process can take on now.
         take: Is given the runs that were claimed.
+        poll: Seconds between two looks for tasks when nothing hints at any.
 
     Attributes:
         is_behind: There is more to be claimed than there was room for.
@@ -105,6 +111,7 @@ class Journal:
         claims: dispatch.Claims,
         room: Callable[[], int],
         take: Callable[[Sequence[ClaimedRun]], None],
+        poll: float,
     ) -> None:
         self._link = Link(database)
         self._feed = feed
@@ -113,7 +120,9 @@ class Journal:
         self._take = take
         self._waiting: list[_Waiting] = []
         self._starting: list[_Starting] = []
+        self._poll = poll
         self._look = False
+        self._look_at = 0.0
         self.is_behind = False
         self._wanted = asyncio.Event()
 
@@ -155,7 +164,8 @@ class Journal:
 
     async def _run(self) -> None:
         while True:
-            await self._wanted.wait()
+            if not self._wanted.is_set():
+                await self._rest()
             self._wanted.clear()
             waiting, self._waiting = self._waiting[:_MOST_RUNS], self._waiting[_MOST_RUNS:]
             starting, self._starting = self._starting[:_MOST_RUNS], self._starting[_MOST_RUNS:]
@@ -163,6 +173,18 @@ class Journal:
                 self._wanted.set()
             look, self._look = self._look, False
             await self._flush(waiting, starting, look=look)
+
+    async def _rest(self) -> None:
+        """Wait for something to write, or until it is time to look for tasks."""
+        try:
+            async with asyncio.timeout_at(self._look_at):
+                await self._wanted.wait()
+        except TimeoutError:
+            self._look = True
+
+    def _look_again_in(self, seconds: float) -> None:
+        now = asyncio.get_running_loop().time()
+        self._look_at = now + min(seconds, self._poll)
 
     # --- one flush
 
@@ -176,6 +198,7 @@ class Journal:
         quantity = min(room - most, _MOST_CLAIMS) if look else 0
         if look:
             self.is_behind = quantity <= 0
+            self._look_again_in(self._poll)
         if not waiting and not starting and quantity <= 0:
             return
         try:
@@ -217,8 +240,9 @@ class Journal:
         entries = [one.entry for one in waiting]
         new = [one.run for one in starting]
         committed = await self._commit(entries, new, share)
-        if share.claims and len(committed.claimed) >= share.claims:
-            self.is_behind = True
+        if share.claims:
+            self.is_behind = len(committed.claimed) >= share.claims
+            self._look_again_in(committed.due + _TICK)
         taken = [
             taken_up(run, *begun.claim)
             for run, begun in zip(new, committed.begun, strict=True)
@@ -234,6 +258,7 @@ class Journal:
                 self._tell(one.entry)
             if became is Written.DONE and one.entry.lets_go():
                 self._claims.let_go(one.entry.run.claim)
+                self._wake_for(one.entry)
             elif became is Written.AWAKE:
                 self._claims.stay(one.entry.run.claim)
             _settle(one.written, became)
@@ -257,19 +282,23 @@ class Journal:
                 sent.begun = await send_starts(driver, new, Taken(worker, lease, share.starts))
             if share.claims > 0:
                 sent.claimed = await rows.send_claim(driver, worker, lease, share.claims)
-        claimed, orphans = await rows.read_claims(sent.claimed) if sent.claimed else ([], [])
-        return _Committed(
-            ours=await _ids(sent.ours),
-            asleep=await _ids(sent.asleep),
-            begun=await read_starts(driver, new, sent.begun) if sent.begun else [],
-            claimed=claimed,
-            orphans=orphans,
-        )
+                sent.due = await rows.send_due(driver)
+        try:
+            return await _read(driver, new, sent)
+        except psycopg.Error as error:  # all is committed; the claims will lapse
+            raise Unavailable("The database went away while it answered.") from error
+
+    def _wake_for(self, entry: Entry) -> None:
+        """Look when a run wakes that has just been parked, if that is soon."""
+        if entry.sleep is not None and entry.sleep.seconds is not None:
+            wakes_at = asyncio.get_running_loop().time() + entry.sleep.seconds + _TICK
+            self._look_at = min(self._look_at, wakes_at)
 
     async def _drop(self, orphans: Sequence[str]) -> None:
         log.error("tasks_without_runs", run_ids=orphans)
-        async with self._link.pipeline() as driver:
-            await rows.drop(driver, orphans)
+        with contextlib.suppress(Unavailable, psycopg.Error):  # there will be another chance
+            async with self._link.pipeline() as driver:
+                await rows.drop(driver, orphans)
 
     def _tell(self, entry: Entry) -> None:
         if not self._feed.follows(entry.run.id):
@@ -291,6 +320,18 @@ def _became(entry: Entry, committed: _Committed) -> Written:
     if entry.sleep is not None and entry.run.id not in committed.asleep:
         return Written.AWAKE
     return Written.DONE
+
+
+async def _read(driver: Driver, new: Sequence[NewRun], sent: _Sent) -> _Committed:
+    claimed, orphans = await rows.read_claims(sent.claimed) if sent.claimed else ([], [])
+    return _Committed(
+        ours=await _ids(sent.ours),
+        asleep=await _ids(sent.asleep),
+        begun=await read_starts(driver, new, sent.begun) if sent.begun else [],
+        claimed=claimed,
+        orphans=orphans,
+        due=await rows.read_due(sent.due) if sent.due else math.inf,
+    )
 
 
 async def _ids(sent: Cursor | None) -> frozenset[str]:

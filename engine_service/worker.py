@@ -75,8 +75,8 @@ class Worker:
             self._claims,
             room=self._activations.room,
             take=self._activations.take,
+            poll=options.poll_seconds,
         )
-        self._bell = dispatch.Bell(databases.worker, self.journal.look, options.poll_seconds)
         self._shop = Workshop(
             database=databases.worker,
             programs=self.programs,
@@ -94,7 +94,6 @@ class Worker:
             group.create_task(self._activations.run(self._shop))
             group.create_task(self.journal.run())
             group.create_task(self._claims.keep())
-            group.create_task(self._bell.run())
             group.create_task(self._listen())
             group.create_task(self.feed.look_after())
             group.create_task(dispatch.clean_up(self._database))

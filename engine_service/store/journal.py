@@ -5,6 +5,7 @@ batch at a time: PostgreSQL spends microseconds a row where a statement each wou
 Functions that only send may be pipelined; each says what its cursor will hold.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,7 +41,7 @@ class ClaimedRun:
     Attributes:
         claim: The claim's id, which fences what is written.
         task: The task's id.
-        attempt: How many workers have had the task since it last slept, this one included.
+        attempt: One more than the number of workers that ended while they had the task.
         input: JSON text.
     """
 
@@ -199,6 +200,17 @@ async def send_claim(driver: Driver, worker: str, lease: int, quantity: int) -> 
     values = {"worker": worker, "lease": lease, "quantity": quantity}
     await driver.execute(dispatch.SET_FREE, values)
     return await driver.execute(_CLAIM, values)
+
+
+async def send_due(driver: Driver) -> Cursor:
+    """Ask when there will be something to claim; `read_due` understands the cursor."""
+    return await driver.execute(dispatch.NEXT_DUE)
+
+
+async def read_due(sent: Cursor) -> float:
+    """In how many seconds there will be; infinite when nobody knows."""
+    row = await sent.fetchone()
+    return math.inf if row is None or row[0] is None else row[0]
 
 
 async def read_claims(sent: Cursor) -> tuple[list[ClaimedRun], list[str]]:

@@ -1,6 +1,7 @@
 """The contract with Absurd: what we rely on, and that what we write out is what it would do."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from engine_service.dispatch import DROP, Bell, Claims
+from engine_service.dispatch import DROP, Claims
 from engine_service.entry import End, Entry, taken_up, writing_rows
 from engine_service.store import journal as rows
 from engine_service.store.journal import ClaimedRun
@@ -76,6 +77,12 @@ async def claim(link: Link, worker: str, quantity: int = 10) -> list[ClaimedRun]
     async with link.pipeline() as driver:
         sent = await rows.send_claim(driver, worker, 3, quantity)
     return (await rows.read_claims(sent))[0]
+
+
+async def due_in(link: Link) -> float:
+    async with link.pipeline() as driver:
+        sent = await rows.send_due(driver)
+    return await rows.read_due(sent)
 
 
 async def write(link: Link, worker: str, entry: Entry) -> bool:
@@ -238,16 +245,19 @@ class TestSleeping:
         await owner("SELECT engine.emit_wake(:event)", event=event_of(claimed))
         assert [one.id for one in await claim(link, "me")] == [claimed.id]
 
-    async def test_or_by_its_time(self, link: Link, owner: Any, worker_database: Database) -> None:
+    async def test_or_by_its_time_which_is_known_before(self, link: Link) -> None:
         claimed = await begin_taken(link, "me")
         await sleep(link, claimed, seconds=1)
         assert await claim(link, "me") == []
-        rung = asyncio.Event()
-        bell = asyncio.create_task(Bell(worker_database, rung.set, poll=30).run())
-        async with asyncio.timeout(5):  # the bell knows the moment, long before its poll
-            await rung.wait()
-        bell.cancel()
+        due = await due_in(link)
+        assert 0 < due <= 1
+        await asyncio.sleep(due + 0.002)
         assert [one.id for one in await claim(link, "me")] == [claimed.id]
+
+    async def test_no_moment_is_known_when_nothing_sleeps_or_for_ever(self, link: Link) -> None:
+        assert await due_in(link) == math.inf
+        await sleep(link, await begin_taken(link, "me"), seconds=None)
+        assert await due_in(link) == math.inf
 
     async def test_it_does_not_sleep_if_an_answer_has_come_meanwhile(self, link: Link) -> None:
         claimed = await begin_taken(link, "me")

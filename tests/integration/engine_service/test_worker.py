@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
+import psycopg
 import pytest
 
 from engine_service.entry import Entry, Written
@@ -16,9 +17,10 @@ from engine_service.store.runs import cancel, wake
 from engine_service.worker import WorkerOptions
 from shared.clock import SystemClock
 from shared.database import Database, DatabaseRole
+from shared.errors import Unavailable
 from shared.run_events import RUN_EVENTS
 from shared.workflow import JsonObject
-from tests.support.engine import TENANT, TestEngine, new_run, running_engine
+from tests.support.engine import SECONDS, TENANT, TestEngine, new_run, running_engine
 from tests.support.nodes import WORLD, catalogue
 
 QUICK = WorkerOptions(lease_seconds=2, poll_seconds=0.1)
@@ -549,3 +551,38 @@ class TestFeed:
         run = await engine.finish(workflow)
         batches = [b async for b in engine.worker.feed.follow(TENANT, run.id, run.last_sequence)]
         assert batches == []
+
+
+class TestTrouble:
+    async def test_broken_connections_cost_time_and_nothing_else(self, new_database: Any) -> None:
+        """All of the engine's connections are cut again and again while runs are under way."""
+        url = await new_database()
+        async with running_engine(url, catalogue=catalogue(), options=QUICK) as engine:
+            nodes = [node(f"n{n}", "test.keyed") for n in range(4)]
+            workflow = await engine.save(definition(nodes, "start > n0; n0 > n1; n1 > n2; n2 > n3"))
+            runs = [await engine.start(workflow) for _ in range(10)]
+            cutter = await psycopg.AsyncConnection.connect(url, autocommit=True)
+            for _ in range(5):
+                await cutter.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+                await asyncio.sleep(0.05)
+            await cutter.close()
+            async with asyncio.timeout(SECONDS):
+                while open_runs := [run.id for run in runs if not await is_over(engine, run.id)]:
+                    await asyncio.sleep(0.1)
+            assert open_runs == []
+            for run in runs:
+                kept = await engine.query(
+                    "SELECT node_id FROM engine.journal WHERE run_id = :id AND kind = 'finished'",
+                    id=run.id,
+                )
+                assert sorted(row.node_id for row in kept) == ["n0", "n1", "n2", "n3", "start"]
+
+
+async def is_over(engine: TestEngine, run_id: str) -> bool:
+    try:
+        return (await engine.run(run_id)).status == "completed"
+    except Unavailable:
+        return False

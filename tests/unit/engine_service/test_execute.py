@@ -94,7 +94,9 @@ async def test_parameters_are_filled_for_each_item() -> None:
     runner = Runner(
         chain(a_set("a", x="{{ $json.n }}", y="{{ $json.n * 2 }}")), [{"n": 1}, {"n": 2}]
     )
-    assert await runner.run() == Complete(runner.fact("a").outputs["main"], None)
+    assert await runner.run() == Complete(
+        [{"json": {"x": 1, "y": 2}}, {"json": {"x": 2, "y": 4}}], None
+    )
     assert runner.outputs("a")["main"] == [{"x": 1, "y": 2}, {"x": 2, "y": 4}]
 
 
