@@ -211,7 +211,8 @@ def test_small_talk_is_nothing_to_build(said: str) -> None:
 _STARTS = st.sampled_from([
     "every weekday at 9", "each Monday 08:30 Europe/Berlin", "every 15 minutes", "every day",
     "when a webhook arrives with an order", "when someone POSTs to /orders", "manually", "",
-    "when a new email arrives", "每个工作日早上九点", "当收到webhook请求时", "on the last day of the month",
+    "when a new email arrives", "每个工作日早上九点", "当收到webhook请求时",
+    "on the last day of the month",
 ])  # fmt: skip
 _CONDITIONS = st.sampled_from([
     "if the amount is over 100", "if status is 'paid' or 'open'", "unless it fails", "otherwise",
@@ -224,7 +225,8 @@ _ACTIONS = st.sampled_from([
     "fetch https://a.example.com/{id}", "send it to Slack #x", "stop with an error", "do nothing",
     "add a field x = 5", "rename a to b", "keep only the ones with status 'open'", "reply with 404",
     "for each row in `rows` call https://a.example.com/x", "merge both branches", "run `a + b`",
-    "split the list", "route by type", "notify the team", "return {\"ok\": true}", "先问我", "回复结果",
+    "split the list", "route by type", "notify the team", "return {\"ok\": true}", "先问我",
+    "回复结果",
     "把它POST到https://x.example.com/o", "translate it to German", "calculate the total",
 ])  # fmt: skip
 _LINKS = st.sampled_from(

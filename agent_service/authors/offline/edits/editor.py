@@ -38,8 +38,8 @@ CHANGES: tuple[Callable[[Wish], Changed | None], ...] = (
     add_steps,
 )
 _CUT = re.compile(
-    r"(?<=[.!?;。！？；])\s*|\n+|,?\s+(?:and|then)\s+(?:also\s+)?(?=(?:rename|remove|delete|drop"
-    r"|make it|change|use|call it|set|also|only|run it|wait|add|"
+    r"(?<=[.!?;。！？；])\s*|\n+|(?:,\s*(?:and\s+|then\s+)?|\s+(?:and|then)\s+)(?:also\s+)?"
+    r"(?=(?:rename|remove|delete|drop|make it|change|use|call it|set|also|only|run it|wait|add|"
     r"post|send|ask|reply)\b)|[,，](?=(?:并|同时|再|然后|把|将|改|去掉|删除|用))",
     re.IGNORECASE,
 )
