@@ -65,7 +65,7 @@ class FakeEngine:
 
     @contextmanager
     def intercept(self, method: str) -> Generator[Intercepted]:
-        """Watch a method by its name; answer with whatever is queued, or not before a gate opens."""
+        """Watch a method by its name; answer what is queued, or not before a gate opens."""
         watched = self._intercepted[method] = Intercepted()
         try:
             yield watched
@@ -233,7 +233,6 @@ class _Runs(run_service_pb2_grpc.RunServiceServicer):
     ) -> run_service_pb2.ListRunsResponse:
         found = [run for run in self._engine.failed_runs if run.workflow_id == request.workflow_id]
         return run_service_pb2.ListRunsResponse(runs=found)
-
 
     async def StartRun(self, request: Any, context: Any) -> Any:
         raise _not_for_the_agent()

@@ -78,6 +78,7 @@ class Client:
     """What a caller does with the agent."""
 
     def __init__(self, channel: grpc.aio.Channel, principal: Principal) -> None:
+        self.channel = channel
         self.principal = principal
         self.sessions = session_service_pb2_grpc.SessionServiceStub(channel)
         self.consultant = consultant_service_pb2_grpc.ConsultantServiceStub(channel)

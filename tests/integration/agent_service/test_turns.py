@@ -3,8 +3,10 @@
 import asyncio
 
 import pytest
+from sqlalchemy import text
 
 from agent_service.server import Agent
+from shared.database import Database, DatabaseRole
 from shared.errors import Conflict
 from shared.pb.flowloom.agent.v1 import consultant_service_pb2, session_service_pb2
 from tests.integration.agent_service.conftest import Client
@@ -95,3 +97,21 @@ async def test_many_sessions_talk_at_once(alice: Client, agent: Agent) -> None:
     assert {one.end["outcome"] for one in heard} == {"delivered"}
     for one in heard:
         assert one.sequences == list(range(1, len(one.events) + 1))
+
+
+async def test_a_finished_conversation_keeps_one_checkpoint(
+    alice: Client, postgres_url: str
+) -> None:
+    session = await alice.new_session()
+    await alice.say(session, WISH)
+    await alice.say(session, "make it 10:30")
+    database = Database(postgres_url, DatabaseRole.APP)
+    query = text("SELECT count(*) FROM agent.checkpoints WHERE thread_id = :id")
+    count = 0
+    async with asyncio.timeout(10):
+        while count != 1:
+            async with database.transaction("tenant-a") as connection:
+                count = (await connection.execute(query, {"id": session})).scalar_one()
+    async with database.transaction("tenant-b") as connection:
+        assert (await connection.execute(query, {"id": session})).scalar_one() == 0
+    await database.close()
