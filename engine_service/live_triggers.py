@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from engine_service.catalogue import Catalogue
-from engine_service.parameters import split_secrets
+from engine_service.checks.parameters import split_secrets
 from engine_service.store.triggers import LiveTrigger
 from engine_service.store.versions import StoredVersion
 from engine_service.trigger import ClockTrigger, WebhookTrigger

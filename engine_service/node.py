@@ -186,7 +186,7 @@ class NodeInput(Generic[P]):
 
 
 class HttpClient(Protocol):
-    """Outgoing HTTP behind the SSRF guard; engine_service/outgoing.py is the real one."""
+    """Outgoing HTTP behind the SSRF guard; engine_service/web/outgoing.py is the real one."""
 
     async def send(self, request: "HttpRequest") -> "HttpResponse":
         """Send one request.

@@ -17,7 +17,7 @@ from engine_service.expressions.javascript import write_code
 from engine_service.expressions.scope import Scope
 from engine_service.expressions.syntax import line_of_trouble
 from engine_service.expressions.wire import from_json, to_json
-from engine_service.sandbox_pool import EvaluationStopped, Limits, Stop, WorkerPool
+from engine_service.v8.pool import EvaluationStopped, Limits, Stop, WorkerPool
 from shared.errors import InvalidInput
 from shared.workflow import Item
 

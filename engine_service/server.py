@@ -19,12 +19,10 @@ import structlog
 import uvloop
 from pydantic import ValidationError
 
-from engine_service.addresses import AllowList
 from engine_service.catalogue import builtin
 from engine_service.execute import Limits, World
 from engine_service.expressions import Evaluator
 from engine_service.hooks import Listeners
-from engine_service.outgoing import GuardedHttpClient
 from engine_service.sandbox import Sandbox
 from engine_service.scheduler import Scheduler
 from engine_service.servicers.approvals import ApprovalServicer
@@ -35,8 +33,10 @@ from engine_service.servicers.triggers import TriggerServicer
 from engine_service.servicers.versions import VersionServicer
 from engine_service.servicers.workflows import WorkflowServicer
 from engine_service.settings import Settings
-from engine_service.simulate import Simulator
 from engine_service.startable import Startables
+from engine_service.trial.simulate import Simulator
+from engine_service.web.addresses import AllowList
+from engine_service.web.outgoing import GuardedHttpClient
 from engine_service.worker import Databases, Worker, WorkerOptions
 from shared import telemetry
 from shared.clock import SystemClock

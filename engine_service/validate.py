@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from engine_service.catalogue import Catalogue
 from engine_service.checks import CHECKS
-from engine_service.diagnostic import Diagnostic, Severity, Subject
+from engine_service.checks.diagnostic import Diagnostic, Severity, Subject
 from shared.errors import InvalidInput, Violation
 from shared.workflow import Workflow, parse
 

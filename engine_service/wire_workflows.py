@@ -12,7 +12,7 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine_service.catalogue import Description
-from engine_service.diagnostic import Diagnostic, Severity
+from engine_service.checks.diagnostic import Diagnostic, Severity
 from engine_service.node import Effect
 from engine_service.store.approvals import StoredApproval
 from engine_service.store.triggers import LiveTrigger

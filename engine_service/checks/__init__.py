@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from engine_service.checks import connections, expressions, nodes, shape, whole
-from engine_service.diagnostic import Diagnostic, Subject
+from engine_service.checks.diagnostic import Diagnostic, Subject
 
 CHECKS: tuple[Callable[[Subject], Iterator[Diagnostic]], ...] = (
     whole.check,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from engine_service.diagnostic import Diagnostic, Severity, Subject
+from engine_service.checks.diagnostic import Diagnostic, Severity, Subject
 from engine_service.node import ERROR
 from shared.workflow import Connection, Node, pointer
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from engine_service.diagnostic import Diagnostic, Subject
+from engine_service.checks.diagnostic import Diagnostic, Subject
 from engine_service.expressions import Expression, ExpressionError, compile_parameters
 from engine_service.expressions.names import SCOPE_NAMES
 from engine_service.trigger import Trigger

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from engine_service import parameters
-from engine_service.diagnostic import Diagnostic, Subject
+from engine_service.checks import parameters
+from engine_service.checks.diagnostic import Diagnostic, Subject
+from engine_service.checks.parameters import Finding
 from engine_service.expressions import compile_parameters
 from engine_service.node import NodeType
-from engine_service.parameters import Finding
 from engine_service.trigger import Trigger
 from shared.workflow import Node, pointer
 

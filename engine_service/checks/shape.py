@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
-from engine_service.diagnostic import Diagnostic, Severity, Subject
+from engine_service.checks.diagnostic import Diagnostic, Severity, Subject
+from engine_service.checks.graph import Graph
 from engine_service.flow import LOOP, LOOP_TYPE
-from engine_service.graph import Graph
 from engine_service.trigger import WebhookTrigger
 from shared.workflow import pointer
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo, available_timezones
 
-from engine_service.diagnostic import Diagnostic, Subject
+from engine_service.checks.diagnostic import Diagnostic, Subject
 from shared.workflow import pointer
 
 

@@ -1,6 +1,6 @@
 """Fills parameters: plain paths at once, everything else in ONE call into V8 for all items.
 
-V8 runs in worker processes (`engine_service/sandbox_pool.py`): some of its loops cannot be
+V8 runs in worker processes (`engine_service/v8/pool.py`): some of its loops cannot be
 interrupted and some allocations end the process, and neither may touch the engine. A worker starts
 with the first expression that needs one and ends when it is idle.
 """
@@ -15,7 +15,7 @@ from engine_service.expressions.names import INPUT_NAMES
 from engine_service.expressions.parameters import CompiledParameters, Outcome, Slot, value_of
 from engine_service.expressions.scope import Json, Scope
 from engine_service.expressions.wire import from_json, to_json
-from engine_service.sandbox_pool import EvaluationStopped, Limits, Stop, WorkerPool
+from engine_service.v8.pool import EvaluationStopped, Limits, Stop, WorkerPool
 
 
 class Evaluator:

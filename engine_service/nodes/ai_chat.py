@@ -19,7 +19,7 @@ from engine_service.node import (
     Outcome,
     Services,
 )
-from engine_service.samples import sample_of
+from engine_service.values.samples import sample_of
 from shared.errors import AppError
 from shared.llm import Done as Finished
 from shared.llm import Finish, Message, Model, OutputSchema, Reply, Request, TextDelta

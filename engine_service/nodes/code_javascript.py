@@ -18,7 +18,7 @@ from engine_service.node import (
     Services,
 )
 from engine_service.sandbox import CodeError, LogLine, Mode, Sandbox
-from engine_service.sandbox_pool import Limits
+from engine_service.v8.pool import Limits
 from shared.errors import AppError
 from shared.workflow import Item, JsonObject
 

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine_service.field_types import NotOfType, convert
 from engine_service.node import (
     MAIN,
     Done,
@@ -17,7 +16,8 @@ from engine_service.node import (
     Outcome,
     PureNode,
 )
-from engine_service.paths import get_path, parse_path, put_path, remove_path
+from engine_service.values.field_types import NotOfType, convert
+from engine_service.values.paths import get_path, parse_path, put_path, remove_path
 from shared.workflow import Item, JsonObject
 
 AssignedType = Literal["any", "string", "number", "boolean", "array", "object", "date_time"]

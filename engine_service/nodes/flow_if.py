@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import ClassVar
 
-from engine_service.conditions import Conditions, misfits
 from engine_service.node import (
     Done,
     Failed,
@@ -14,6 +13,7 @@ from engine_service.node import (
     Outcome,
     PureNode,
 )
+from engine_service.values.conditions import Conditions, misfits
 from shared.workflow import Item, JsonObject
 
 

@@ -6,7 +6,6 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine_service.joins import Blend, Matches, Matching, alone, join, with_suffix
 from engine_service.node import (
     MAIN,
     Done,
@@ -17,7 +16,8 @@ from engine_service.node import (
     Outcome,
     PureNode,
 )
-from engine_service.paths import Path, parse_path
+from engine_service.values.joins import Blend, Matches, Matching, alone, join, with_suffix
+from engine_service.values.paths import Path, parse_path
 from shared.workflow import Item, JsonObject
 
 MOST_INPUTS = 10

@@ -5,7 +5,6 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from engine_service.field_types import to_text
 from engine_service.node import (
     MAIN,
     Done,
@@ -15,6 +14,7 @@ from engine_service.node import (
     PureNode,
     Response,
 )
+from engine_service.values.field_types import to_text
 from shared.workflow import Item, JsonObject
 
 RespondWith = Literal["first_item", "all_items", "json", "text", "redirect", "nothing"]

@@ -6,8 +6,6 @@ from typing import Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
-from engine_service.conditions import Conditions, misfits
-from engine_service.field_types import type_name
 from engine_service.node import (
     Done,
     Failed,
@@ -18,6 +16,8 @@ from engine_service.node import (
     Outcome,
     PureNode,
 )
+from engine_service.values.conditions import Conditions, misfits
+from engine_service.values.field_types import type_name
 from shared.workflow import Item, JsonObject
 
 FALLBACK = "fallback"

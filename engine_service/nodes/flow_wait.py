@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from engine_service.field_types import NotOfType, convert, to_text
 from engine_service.node import (
     MAIN,
     ActionNode,
@@ -19,6 +18,7 @@ from engine_service.node import (
     Services,
     Waiting,
 )
+from engine_service.values.field_types import NotOfType, convert, to_text
 from shared.workflow import JsonObject
 
 TIMEOUT = "timeout"

@@ -8,8 +8,6 @@ from typing import Any, ClassVar, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine_service.answers import AnswerKind, read_answer, retry_after
-from engine_service.field_types import to_text
 from engine_service.node import (
     MAIN,
     ActionNode,
@@ -25,8 +23,16 @@ from engine_service.node import (
     Outcome,
     Services,
 )
-from engine_service.outgoing_bodies import BodyKind, Unsendable, encode, with_query, without_query
-from engine_service.pagination import Pagination
+from engine_service.values.field_types import to_text
+from engine_service.web.answers import AnswerKind, read_answer, retry_after
+from engine_service.web.outgoing_bodies import (
+    BodyKind,
+    Unsendable,
+    encode,
+    with_query,
+    without_query,
+)
+from engine_service.web.pagination import Pagination
 from shared.workflow import Item, JsonObject
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from engine_service.forms import FormField, check_fields, defaults_of, form_schema
 from engine_service.node import (
     ActionNode,
     Done,
@@ -18,6 +17,7 @@ from engine_service.node import (
     Services,
     Waiting,
 )
+from engine_service.values.forms import FormField, check_fields, defaults_of, form_schema
 from shared.workflow import Item, JsonObject
 
 APPROVED, REJECTED, TIMEOUT = "approved", "rejected", "timeout"

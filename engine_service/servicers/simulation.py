@@ -7,10 +7,10 @@ import orjson
 
 from engine_service import wire_workflows as wire
 from engine_service.events import iteration_text
-from engine_service.rehearsal import PlannedEffect
 from engine_service.run_input import items_of
-from engine_service.simulate import Report, Simulator, Trial
 from engine_service.state import Execution
+from engine_service.trial.rehearsal import PlannedEffect
+from engine_service.trial.simulate import Report, Simulator, Trial
 from shared.errors import InvalidInput, Violation
 from shared.pb.flowloom.engine.v1 import (
     run_pb2,

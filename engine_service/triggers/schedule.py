@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from engine_service.node import NodeParameters
-from engine_service.ticks import BadCron, cron_after, daily_after, elapsed_after, parse_cron
 from engine_service.trigger import ClockTrigger, TickPolicy
+from engine_service.values.ticks import BadCron, cron_after, daily_after, elapsed_after, parse_cron
 from shared.workflow import Item, JsonObject
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]

@@ -7,9 +7,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from engine_service.node import NodeParameters
-from engine_service.request_bodies import UnreadableBody, read_body, read_query
-from engine_service.signatures import Proof, Sender, Verified, Wrong, verify
 from engine_service.trigger import Accepted, IncomingRequest, Refused, WebhookTrigger
+from engine_service.web.request_bodies import UnreadableBody, read_body, read_query
+from engine_service.web.signatures import Proof, Sender, Verified, Wrong, verify
 from shared.workflow import JsonObject
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]

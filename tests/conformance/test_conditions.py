@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from engine_service.conditions import Comparison, compare
-from engine_service.field_types import NotOfType, convert
-from engine_service.patterns import BadPattern
+from engine_service.values.conditions import Comparison, compare
+from engine_service.values.field_types import NotOfType, convert
+from engine_service.values.patterns import BadPattern
 from tests.support.recorded import DATA, lines_of, snake
 
 if not DATA.is_dir():

@@ -11,9 +11,9 @@ from typing import Any
 import anyio
 import pytest
 
-from engine_service.addresses import AllowList
 from engine_service.node import HttpRequest, HttpResponse, NodeError
-from engine_service.outgoing import GuardedHttpClient, Limits
+from engine_service.web.addresses import AllowList
+from engine_service.web.outgoing import GuardedHttpClient, Limits
 from tests.support.http_server import Answer, Seen, Server, serve
 from tests.support.recorded import DATA, json_of
 

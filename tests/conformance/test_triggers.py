@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from engine_service.node import MAIN, Done
-from engine_service.signatures import Proof, Verified, verify
-from engine_service.ticks import BadCron, cron_after, parse_cron
 from engine_service.trigger import Accepted, ClockTrigger, IncomingRequest, Trigger, WebhookTrigger
 from engine_service.triggers import TRIGGERS
+from engine_service.values.ticks import BadCron, cron_after, parse_cron
+from engine_service.web.signatures import Proof, Verified, verify
 from shared.workflow import JsonObject
 from tests.support.recorded import DATA, json_of, lines_of
 from tests.support.run_node import NOW, given, items, jsons

@@ -1,7 +1,7 @@
 """An engine without doors, for tests: a worker on a database, workflows put in, runs started."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from engine_service.execute import World
 from engine_service.expressions import Evaluator
 from engine_service.node import HttpRequest, HttpResponse
 from engine_service.store.run_rows import StoredEvent, StoredRun, get_run
-from engine_service.store.runs import InsertedRun, NewRun
+from engine_service.store.runs import InsertedRun, NewRun, cancel, wake
 from engine_service.worker import Databases, Worker, WorkerOptions
 from shared.clock import Clock, SystemClock
 from shared.database import Database, DatabaseRole
@@ -96,10 +96,26 @@ class TestEngine:
                 events.extend(batch)
         return events
 
+    async def answer(self, run_id: str, node_id: str, decision: str) -> bool:
+        """Answer a node that waits; whether it did."""
+        async with self.databases.app.transaction(TENANT) as connection:
+            return await wake(connection, run_id, node_id, "", {"decision": decision})
+
+    async def cancel(self, run_id: str, tenant: str = TENANT) -> bool:
+        """Cancel a run; whether it was still open."""
+        now = datetime.now(UTC)
+        async with self.databases.worker.transaction() as connection:
+            return await cancel(connection, tenant, run_id, "enough", now)
+
     async def query(self, statement: str, **values: Any) -> Sequence[Any]:
         """Rows, as the engine's own role sees them."""
         async with self.databases.worker.transaction() as connection:
             return (await connection.execute(text(statement), values)).all()
+
+
+def types(events: Iterable[StoredEvent]) -> list[str]:
+    """What happened, in order."""
+    return [event.type for event in events]
 
 
 async def save_definition(app: Database, definition: JsonObject) -> str:

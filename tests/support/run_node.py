@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from engine_service.addresses import AllowList
 from engine_service.node import (
     MAIN,
     ActionNode,
@@ -22,7 +21,8 @@ from engine_service.node import (
     Resumption,
     Services,
 )
-from engine_service.outgoing import GuardedHttpClient
+from engine_service.web.addresses import AllowList
+from engine_service.web.outgoing import GuardedHttpClient
 from shared.workflow import Item, JsonObject, Node
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

@@ -12,7 +12,7 @@ from engine_service.execute import World
 from engine_service.expressions import Evaluator
 from engine_service.node import HttpRequest, HttpResponse
 from engine_service.servicers.simulation import SimulationServicer
-from engine_service.simulate import Simulator
+from engine_service.trial.simulate import Simulator
 from shared.clock import SystemClock
 from shared.errors import InvalidInput
 from shared.pb.flowloom.common.v1.document_pb2 import Document

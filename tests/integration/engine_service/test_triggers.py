@@ -109,7 +109,7 @@ async def engine(
     clock = SystemClock()
     feed = Feed(app_database)
     claims = Claims(worker_database, "worker_test", 3)
-    journal = Journal(worker_database, feed, claims, room=lambda: 0, take=lambda _: None)
+    journal = Journal(worker_database, feed, claims, room=lambda: 0, take=lambda _: None, poll=1.0)
     listeners = Listeners(worker_database, builtin())
     services = [
         (

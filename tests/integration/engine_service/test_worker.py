@@ -1,58 +1,22 @@
-"""Runs on a real PostgreSQL: journalled, parked and woken, cancelled, retried, taken over."""
+"""Runs on a real PostgreSQL: journalled, parked and woken, retried, cancelled, followed."""
 
 import asyncio
 import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import orjson
-import psycopg
 import pytest
 
 from engine_service.entry import Entry, Written
 from engine_service.store.run_rows import StoredEvent
-from engine_service.store.runs import cancel, wake
-from engine_service.worker import WorkerOptions
 from shared.clock import SystemClock
-from shared.database import Database, DatabaseRole
-from shared.errors import Unavailable
 from shared.run_events import RUN_EVENTS
 from shared.workflow import JsonObject
-from tests.support.engine import SECONDS, TENANT, TestEngine, new_run, running_engine
+from tests.support.definitions import a_set, definition, node
+from tests.support.engine import TENANT, TestEngine, new_run, running_engine, types
 from tests.support.nodes import WORLD, catalogue
-
-QUICK = WorkerOptions(lease_seconds=2, poll_seconds=0.1)
-START: JsonObject = {"id": "start", "name": "Start", "type": "trigger.manual"}
-
-
-def node(
-    node_id: str, kind: str, settings: JsonObject | None = None, **parameters: Any
-) -> JsonObject:
-    return {
-        "id": node_id,
-        "name": node_id.title(),
-        "type": kind,
-        "parameters": parameters,
-        "settings": settings or {},
-    }
-
-
-def a_set(node_id: str, **values: Any) -> JsonObject:
-    assignments = [{"name": name, "value": value} for name, value in values.items()]
-    return node(node_id, "data.set", assignments=assignments, include="all")
-
-
-def definition(nodes: list[JsonObject], wires: str, **settings: Any) -> JsonObject:
-    """Nodes behind START; wires such as `start > a; a:true > b`."""
-    connections: list[JsonObject] = []
-    for wire in wires.split(";"):
-        left, right = (part.strip() for part in wire.split(">"))
-        source, _, port = left.partition(":")
-        connections.append({"from": source, "port": port or "main", "to": right})
-    nodes = [START, *nodes]
-    return {"name": "w", "nodes": nodes, "connections": connections, "settings": settings}
 
 
 @pytest.fixture(scope="module")
@@ -64,15 +28,6 @@ async def engine(postgres_url: str) -> AsyncIterator[TestEngine]:
 @pytest.fixture(autouse=True)
 def world() -> None:
     WORLD.begin()
-
-
-def types(events: list[StoredEvent]) -> list[str]:
-    return [event.type for event in events]
-
-
-async def answer(engine: TestEngine, run_id: str, node_id: str, decision: str) -> bool:
-    async with engine.databases.app.transaction(TENANT) as connection:
-        return await wake(connection, run_id, node_id, "", {"decision": decision})
 
 
 class TestRunning:
@@ -224,8 +179,8 @@ class TestWaiting:
             "SELECT id, title, status FROM engine.approvals WHERE run_id = :id", id=run.id
         )
         assert tuple(approval) == (waiting.data["approval_id"], "Go?", "pending")
-        assert await answer(engine, run.id, "ask", "approve")
-        assert not await answer(engine, run.id, "ask", "reject")
+        assert await engine.answer(run.id, "ask", "approve")
+        assert not await engine.answer(run.id, "ask", "reject")
         ended = await engine.ended(run.id)
         assert orjson.loads(ended.output or "")[0]["json"]["ok"] is True
 
@@ -242,7 +197,7 @@ class TestWaiting:
             "SELECT status FROM engine.approvals WHERE run_id = :id", id=run.id
         )
         assert approval.status == "expired"
-        assert not await answer(engine, run.id, "ask", "approve")
+        assert not await engine.answer(run.id, "ask", "approve")
 
     async def test_no_answer_is_lost_whenever_it_comes(self, engine: TestEngine) -> None:
         """Answers come before, while, and after their runs are parked."""
@@ -255,7 +210,7 @@ class TestWaiting:
             run = await engine.start(workflow)
             await engine.until(run.id, "node.waiting")
             await asyncio.sleep(chance.random() * 0.02)
-            assert await answer(engine, run.id, "ask", "approve")
+            assert await engine.answer(run.id, "ask", "approve")
             return (await engine.ended(run.id)).status
 
         for _ in range(3):
@@ -272,7 +227,7 @@ class TestWaiting:
         run = await engine.start(workflow)
         await engine.until(run.id, "node.waiting")
         await WORLD.reached.wait()
-        assert await answer(engine, run.id, "ask", "approve")  # while the run is at work
+        assert await engine.answer(run.id, "ask", "approve")  # while the run is at work
         events = await engine.until(run.id, "node.completed")
         WORLD.gate.set()
         assert (await engine.ended(run.id)).status == "completed"
@@ -307,17 +262,12 @@ class TestWaiting:
 
 
 class TestCancelling:
-    async def cancel(self, engine: TestEngine, run_id: str, tenant: str = TENANT) -> bool:
-        now = SystemClock().now()
-        async with engine.databases.worker.transaction() as connection:
-            return await cancel(connection, tenant, run_id, "enough", now)
-
     async def test_it_stops_what_is_under_way_at_once(self, engine: TestEngine) -> None:
         WORLD.begin(held=True)
         workflow = await engine.save(definition([node("a", "test.keyed")], "start > a"))
         run = await engine.start(workflow)
         await WORLD.reached.wait()
-        assert await self.cancel(engine, run.id)
+        assert await engine.cancel(run.id)
         async with asyncio.timeout(1):
             while not WORLD.stopped:
                 await asyncio.sleep(0.01)
@@ -327,7 +277,7 @@ class TestCancelling:
         assert history[-1].type == "run.cancelled"
         assert history[-1].data["reason"] == "enough"
         assert history[-1].data["run"]["status"] == "cancelled"
-        assert not await self.cancel(engine, run.id)
+        assert not await engine.cancel(run.id)
 
     async def test_it_ends_a_parked_run_and_its_questions(self, engine: TestEngine) -> None:
         workflow = await engine.save(
@@ -335,8 +285,8 @@ class TestCancelling:
         )
         run = await engine.start(workflow)
         await engine.until(run.id, "run.waiting")
-        assert await self.cancel(engine, run.id)
-        assert not await answer(engine, run.id, "ask", "approve")
+        assert await engine.cancel(run.id)
+        assert not await engine.answer(run.id, "ask", "approve")
         (approval,) = await engine.query(
             "SELECT status FROM engine.approvals WHERE run_id = :id", id=run.id
         )
@@ -347,124 +297,7 @@ class TestCancelling:
             definition([node("ask", "human.approval", title="Go?")], "start > ask")
         )
         run = await engine.start(workflow)
-        assert not await self.cancel(engine, run.id, tenant="ten_other")
-
-
-class TestSharing:
-    """Two workers on one database."""
-
-    async def test_a_run_is_worked_on_by_one_of_them(
-        self, engine: TestEngine, postgres_url: str
-    ) -> None:
-        workflow = await engine.save(definition([node("a", "test.keyed")], "start > a"))
-        async with running_engine(postgres_url, catalogue=catalogue()) as other:
-            runs = [
-                asyncio.create_task(which.finish(workflow))
-                for _ in range(50)
-                for which in (engine, other)
-            ]
-            ended = await asyncio.gather(*runs)
-        assert {run.status for run in ended} == {"completed"}
-        assert set(WORLD.effects.values()) == {1}
-        assert len(WORLD.effects) == 100
-
-    async def test_others_hear_of_cancellation_and_answers(
-        self, engine: TestEngine, postgres_url: str
-    ) -> None:
-        WORLD.begin(held=True)
-        workflow = await engine.save(definition([node("a", "test.keyed")], "start > a"))
-        run = await engine.start(workflow)
-        await WORLD.reached.wait()
-        async with running_engine(postgres_url, catalogue=catalogue()) as other:
-            following = asyncio.create_task(other.history(run.id))
-            await TestCancelling().cancel(other, run.id)
-            assert types(await following)[-1] == "run.cancelled"
-            async with asyncio.timeout(2):
-                while not WORLD.stopped:
-                    await asyncio.sleep(0.01)
-
-    async def crashed(
-        self, url: str, kind: str, options: WorkerOptions = QUICK, **settings: Any
-    ) -> tuple[str, str]:
-        """A run whose worker vanished in the middle of its effect; and its workflow."""
-        WORLD.begin(held=True)
-        async with running_engine(url, catalogue=catalogue(), options=options) as doomed:
-            workflow = await doomed.save(
-                definition(
-                    [
-                        a_set("before", x="{{ $now.toMillis() }}"),
-                        node("a", kind, settings),
-                        a_set("after", ok=True),
-                    ],
-                    "start > before; before > a; a > after",
-                )
-            )
-            run = await doomed.start(workflow)
-            await WORLD.reached.wait()
-        WORLD.gate.set()
-        return run.id, workflow
-
-    @pytest.mark.parametrize("kind", ["test.keyed", "test.read"])
-    async def test_another_takes_over_within_five_seconds_and_repeats_what_is_safe(
-        self, new_database: Any, kind: str
-    ) -> None:
-        url = await new_database()
-        run_id, _ = await self.crashed(url, kind, WorkerOptions())
-        async with running_engine(url, catalogue=catalogue()) as heir:
-            async with asyncio.timeout(5):
-                ended = await heir.ended(run_id)
-            assert ended.status == "completed"
-            assert dict(WORLD.effects) == {f"{run_id}:a": 2}  # under the same key
-            history = await heir.history(run_id)
-            assert [e.data["reason"] for e in history if e.type == "run.resumed"] == ["takeover"]
-            befores = await heir.query(
-                "SELECT count(*) AS n FROM engine.journal WHERE run_id = :id AND kind = 'finished'"
-                " AND node_id = 'before'",
-                id=run_id,
-            )
-            assert befores[0].n == 1
-
-    async def test_a_person_is_asked_about_what_is_not_safe(self, new_database: Any) -> None:
-        url = await new_database()
-        run_id, _ = await self.crashed(url, "test.unsafe")
-        async with running_engine(url, catalogue=catalogue(), options=QUICK) as heir:
-            events = await heir.until(run_id, "run.waiting")
-            (waiting,) = [event for event in events if event.type == "node.waiting"]
-            assert waiting.data["outcome_unknown"] is True
-            assert WORLD.effects[f"{run_id}:a"] == 1
-            assert await answer(heir, run_id, "a", "approve")
-            assert (await heir.ended(run_id)).status == "completed"
-            assert WORLD.effects[f"{run_id}:a"] == 2
-
-    async def test_who_may_decide_that_it_failed(self, new_database: Any) -> None:
-        url = await new_database()
-        run_id, _ = await self.crashed(url, "test.unsafe")
-        async with running_engine(url, catalogue=catalogue(), options=QUICK) as heir:
-            await heir.until(run_id, "run.waiting")
-            assert await answer(heir, run_id, "a", "reject")
-            ended = await heir.ended(run_id)
-            assert ended.error is not None
-            assert ended.error["code"] == "outcome_unknown"
-            assert WORLD.effects[f"{run_id}:a"] == 1
-
-    async def test_or_its_author_has_allowed_it(self, new_database: Any) -> None:
-        url = await new_database()
-        run_id, _ = await self.crashed(url, "test.unsafe", retry={"on": ["outcome_unknown"]})
-        async with running_engine(url, catalogue=catalogue(), options=QUICK) as heir:
-            assert (await heir.ended(run_id)).status == "completed"
-            assert WORLD.effects[f"{run_id}:a"] == 2
-
-    async def test_draining_hands_over_what_does_not_end(self, new_database: Any) -> None:
-        url = await new_database()
-        WORLD.begin(held=True)
-        async with running_engine(url, catalogue=catalogue()) as old:
-            workflow = await old.save(definition([node("a", "test.keyed")], "start > a"))
-            run = await old.start(workflow)
-            await WORLD.reached.wait()
-            await old.worker.drain(seconds=0.1)
-            WORLD.gate.set()
-            async with running_engine(url, catalogue=catalogue()) as new, asyncio.timeout(2):
-                assert (await new.ended(run.id)).status == "completed"
+        assert not await engine.cancel(run.id, tenant="ten_other")
 
 
 class TestJournal:
@@ -551,38 +384,3 @@ class TestFeed:
         run = await engine.finish(workflow)
         batches = [b async for b in engine.worker.feed.follow(TENANT, run.id, run.last_sequence)]
         assert batches == []
-
-
-class TestTrouble:
-    async def test_broken_connections_cost_time_and_nothing_else(self, new_database: Any) -> None:
-        """All of the engine's connections are cut again and again while runs are under way."""
-        url = await new_database()
-        async with running_engine(url, catalogue=catalogue(), options=QUICK) as engine:
-            nodes = [node(f"n{n}", "test.keyed") for n in range(4)]
-            workflow = await engine.save(definition(nodes, "start > n0; n0 > n1; n1 > n2; n2 > n3"))
-            runs = [await engine.start(workflow) for _ in range(10)]
-            cutter = await psycopg.AsyncConnection.connect(url, autocommit=True)
-            for _ in range(5):
-                await cutter.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-                )
-                await asyncio.sleep(0.05)
-            await cutter.close()
-            async with asyncio.timeout(SECONDS):
-                while open_runs := [run.id for run in runs if not await is_over(engine, run.id)]:
-                    await asyncio.sleep(0.1)
-            assert open_runs == []
-            for run in runs:
-                kept = await engine.query(
-                    "SELECT node_id FROM engine.journal WHERE run_id = :id AND kind = 'finished'",
-                    id=run.id,
-                )
-                assert sorted(row.node_id for row in kept) == ["n0", "n1", "n2", "n3", "start"]
-
-
-async def is_over(engine: TestEngine, run_id: str) -> bool:
-    try:
-        return (await engine.run(run_id)).status == "completed"
-    except Unavailable:
-        return False

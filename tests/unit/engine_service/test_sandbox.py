@@ -10,7 +10,7 @@ import pytest
 
 from engine_service.expressions import Scope
 from engine_service.sandbox import CodeError, LogLine, Mode, Sandbox
-from engine_service.sandbox_pool import Limits
+from engine_service.v8.pool import Limits
 
 NOW = datetime(2026, 3, 29, 10, 30, tzinfo=UTC)
 SHORT = Limits(seconds=0.5, megabytes=64)

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, Field, model_validator
 
 from engine_service.catalogue import Catalogue
-from engine_service.diagnostic import Diagnostic, Severity
+from engine_service.checks.diagnostic import Diagnostic, Severity
 from engine_service.node import Done, NodeInput, NodeParameters, Outcome, PureNode
 from engine_service.triggers.manual import ManualTrigger
 from engine_service.triggers.schedule import Schedule

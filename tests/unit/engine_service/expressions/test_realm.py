@@ -13,7 +13,7 @@ import pytest
 
 from engine_service.expressions import names
 from engine_service.expressions.assets import expression_realm
-from engine_service.sandbox_pool import Limits, WorkerPool
+from engine_service.v8.pool import Limits, WorkerPool
 
 FORMATTER = "__s.$now.loc.dtFormatter({}).dtf"
 LIMITS = Limits(seconds=20.0, megabytes=64)

@@ -16,7 +16,7 @@ from typing import Any, Literal, cast
 
 import pyjson5
 
-from engine_service.dates import parse_date
+from engine_service.values.dates import parse_date
 
 FieldType = Literal[
     "any",

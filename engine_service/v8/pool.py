@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from engine_service.sandbox_worker import DONE, FAILED, MEMORY, REPLY, REQUEST, TIMEOUT
+from engine_service.v8.worker import DONE, FAILED, MEMORY, REPLY, REQUEST, TIMEOUT
 from shared.errors import Unavailable
 
-_WORKER = Path(__file__).with_name("sandbox_worker.py")
+_WORKER = Path(__file__).with_name("worker.py")
 _START_SECONDS = 30.0
 _TIDY_SECONDS = 5.0
 _GRACE_SECONDS = 0.5

@@ -11,10 +11,10 @@ from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine_service import patterns
-from engine_service.field_types import FieldType, NotOfType, convert, same
 from engine_service.node import Failed, NodeError
-from engine_service.patterns import BadPattern
+from engine_service.values import patterns
+from engine_service.values.field_types import FieldType, NotOfType, convert, same
+from engine_service.values.patterns import BadPattern
 
 ConditionType = Literal["string", "number", "boolean", "date_time", "array", "object"]
 Operator = Literal[

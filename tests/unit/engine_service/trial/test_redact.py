@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from engine_service.nodes.http_request import HttpParameters
-from engine_service.redact import HIDDEN, redact
+from engine_service.trial.redact import HIDDEN, redact
 from engine_service.triggers.webhook import WebhookParameters
 
 SECRET = "hunter2"

@@ -5,8 +5,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from engine_service.addresses import AllowList, Guard, is_public, read_target
 from engine_service.node import NodeError
+from engine_service.web.addresses import AllowList, Guard, is_public, read_target
 
 
 @pytest.mark.parametrize(

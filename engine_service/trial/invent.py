@@ -10,8 +10,8 @@ from typing import Any
 
 from engine_service.expressions.template import find_expressions, json_paths
 from engine_service.program import Program
-from engine_service.samples import sample_of
 from engine_service.trigger import ClockTrigger, Trigger, WebhookTrigger
+from engine_service.values.samples import sample_of
 from shared.workflow import Item, JsonObject
 
 _REQUEST: JsonObject = {"method": "POST", "headers": {}, "params": {}, "query": {}, "body": {}}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine_service.paths import get_path, parse_path, put_path, remove_path
+from engine_service.values.paths import get_path, parse_path, put_path, remove_path
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from urllib.parse import quote, urljoin
 
 import httpcore2
 
-from engine_service.addresses import AllowList, Guard, Resolver, Target, read_target, resolve
-from engine_service.decoding import BadEncoding, Decoder, decoder_for
 from engine_service.node import Failed, HttpRequest, HttpResponse, NodeError
+from engine_service.web.addresses import AllowList, Guard, Resolver, Target, read_target, resolve
+from engine_service.web.decoding import BadEncoding, Decoder, decoder_for
 
 USER_AGENT = "Flowloom/0.1"
 MOST_REDIRECTS = 10

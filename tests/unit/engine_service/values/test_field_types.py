@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from engine_service.dates import parse_date
-from engine_service.field_types import FieldType, NotOfType, convert, describe, same, to_text
+from engine_service.values.dates import parse_date
+from engine_service.values.field_types import FieldType, NotOfType, convert, describe, same, to_text
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

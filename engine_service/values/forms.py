@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine_service.field_types import NotOfType, convert
+from engine_service.values.field_types import NotOfType, convert
 from shared.workflow import JsonObject
 
 

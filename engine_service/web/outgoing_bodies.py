@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-from engine_service.field_types import to_text
+from engine_service.values.field_types import to_text
 
 BodyKind = Literal["none", "json", "form", "multipart", "raw", "base64"]
 

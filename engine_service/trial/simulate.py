@@ -14,17 +14,17 @@ import orjson
 
 from engine_service.attempt import Call, RunFacts
 from engine_service.catalogue import Catalogue
+from engine_service.checks.diagnostic import Diagnostic
 from engine_service.decide import Complete, Fail, Run, decide, next_due
-from engine_service.diagnostic import Diagnostic
 from engine_service.events import Key
 from engine_service.execute import Executor, Limits, Result, World
 from engine_service.expressions import Evaluator
-from engine_service.invent import invent_items
 from engine_service.program import Program
-from engine_service.rehearsal import PlannedEffect, rehearse
 from engine_service.run_input import items_of
 from engine_service.startable import startable_of
 from engine_service.state import Execution, RunState
+from engine_service.trial.invent import invent_items
+from engine_service.trial.rehearsal import PlannedEffect, rehearse
 from engine_service.validate import is_valid, validate
 from shared.clock import Clock, ManualClock
 from shared.errors import InvalidInput, Violation

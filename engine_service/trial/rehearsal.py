@@ -22,7 +22,7 @@ from engine_service.node import (
     Services,
 )
 from engine_service.program import Program
-from engine_service.redact import redact
+from engine_service.trial.redact import redact
 from engine_service.trigger import Trigger
 from shared.workflow import Item, JsonObject
 

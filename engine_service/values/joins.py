@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from engine_service.field_types import to_text, type_name
-from engine_service.paths import Path, get_path
+from engine_service.values.field_types import to_text, type_name
+from engine_service.values.paths import Path, get_path
 from shared.workflow import Item, JsonObject
 
 EMPTY = (None, "")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine_service.patterns import TIME_LIMIT_SECONDS, BadPattern, search
+from engine_service.values.patterns import TIME_LIMIT_SECONDS, BadPattern, search
 
 
 @pytest.mark.parametrize(

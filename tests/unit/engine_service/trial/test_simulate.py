@@ -11,7 +11,7 @@ from engine_service.catalogue import builtin
 from engine_service.execute import World
 from engine_service.expressions import Evaluator
 from engine_service.node import HttpRequest, HttpResponse
-from engine_service.simulate import Bounds, Ending, Report, Simulator, Trial
+from engine_service.trial.simulate import Bounds, Ending, Report, Simulator, Trial
 from shared.clock import ManualClock
 from shared.errors import InvalidInput
 from shared.workflow import Workflow

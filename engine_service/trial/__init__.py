@@ -1,0 +1,1 @@
+"""Trying a definition out: a run to its end that touches nothing."""

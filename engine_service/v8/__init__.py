@@ -1,0 +1,1 @@
+"""V8 in worker processes with hard limits: the pool that keeps them, the worker itself."""
