@@ -1,4 +1,4 @@
-"""Several engines on one PostgreSQL, and trouble: shared work, takeover, handing over, lost links."""
+"""Several engines on one PostgreSQL, and trouble: takeover, handing over, broken connections."""
 
 import asyncio
 from collections.abc import AsyncIterator

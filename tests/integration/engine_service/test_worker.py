@@ -353,7 +353,6 @@ class TestFeed:
         workflow = await engine.save(definition(nodes, wires))
         run = await engine.start(workflow)
         await WORLD.reached.wait()
-        app = Database(postgres_url, DatabaseRole.APP)
         async with running_engine(postgres_url, catalogue=catalogue()) as other:
 
             async def follow(which: TestEngine, after: int) -> list[StoredEvent]:
@@ -372,7 +371,6 @@ class TestFeed:
             await asyncio.sleep(0)
             WORLD.gate.set()
             seen = await asyncio.gather(*followers)
-        await app.close()
         whole = await engine.history(run.id)
         for followed in seen:
             assert types(followed) == types(whole)[-len(followed) :]
