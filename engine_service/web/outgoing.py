@@ -19,6 +19,7 @@ import httpcore2
 from engine_service.node import Failed, HttpRequest, HttpResponse, NodeError
 from engine_service.web.addresses import AllowList, Guard, Resolver, Target, read_target, resolve
 from engine_service.web.decoding import BadEncoding, Decoder, decoder_for
+from engine_service.web.lanes import Lane, Lanes, Place
 
 USER_AGENT = "Flowloom/0.1"
 MOST_REDIRECTS = 10
@@ -65,8 +66,9 @@ class GuardedHttpClient:
         """
         self._limits = limits or Limits()
         self._backend = _GuardedBackend(Guard(allowed, resolver))
-        self._tls = tls
-        self._pools: dict[bool, httpcore2.AsyncConnectionPool] = {}
+        self._tls = tls or ssl.create_default_context()
+        self._unverified = _unverified()
+        self._lanes = Lanes(self._build, self._limits.connections, self._limits.idle_connections)
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """Send one request, and follow its redirects if it says so.
@@ -90,9 +92,7 @@ class GuardedHttpClient:
 
     async def close(self) -> None:
         """Close every connection."""
-        for pool in self._pools.values():
-            await pool.aclose()
-        self._pools.clear()
+        await self._lanes.close()
 
     async def _follow(self, request: HttpRequest, progress: "_Progress") -> HttpResponse:
         target = read_target(request.url)
@@ -112,11 +112,13 @@ class GuardedHttpClient:
         progress.begin()
         try:
             outgoing = _outgoing(request, target, progress)
-            response = await self._pool(request.verify_tls).handle_async_request(outgoing)
-            try:
-                return await self._receive(response, request, target)
-            finally:
-                await response.aclose()
+            place = (target.scheme, target.host, target.port, request.verify_tls)
+            async with self._lanes.to(place) as lane:
+                response = await lane.handle_async_request(outgoing)
+                try:
+                    return await self._receive(response, request, target)
+                finally:
+                    await response.aclose()
         except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
             raise _not_connected(target, progress, error) from error
         except (httpcore2.NetworkError, httpcore2.RemoteProtocolError) as error:
@@ -146,24 +148,21 @@ class GuardedHttpClient:
             raise NodeError(Failed("bad_response", str(error))) from error
         return HttpResponse(response.status, headers, body, target.url)
 
-    def _pool(self, verify: bool) -> httpcore2.AsyncConnectionPool:
-        if verify not in self._pools:
-            self._pools[verify] = httpcore2.AsyncConnectionPool(
-                ssl_context=self._trust(verify),
-                max_connections=self._limits.connections,
-                max_keepalive_connections=self._limits.idle_connections,
-                keepalive_expiry=self._limits.idle_seconds,
-                network_backend=self._backend,
-            )
-        return self._pools[verify]
+    def _build(self, place: Place) -> Lane:
+        *_, verify = place
+        return Lane(
+            ssl_context=self._tls if verify else self._unverified,
+            max_connections=1,
+            keepalive_expiry=self._limits.idle_seconds,
+            network_backend=self._backend,
+        )
 
-    def _trust(self, verify: bool) -> ssl.SSLContext:
-        if verify:
-            return self._tls or ssl.create_default_context()
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
+
+def _unverified() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 class _GuardedBackend(httpcore2.AsyncNetworkBackend):
