@@ -65,7 +65,13 @@ _CUTS: tuple[tuple[Link, "re.Pattern[str]"], ...] = (
     ("and", re.compile(rf"[,，]?\s*(?:\b(?:but|and)\s+)?(?={_ELSE})", _FLAGS)),
     ("and", re.compile(rf"\s*[,，]\s*(?:and |but |or )?(?:also )?(?={ACTION_START})", _FLAGS)),
     ("and", re.compile(rf"\s+(?:and|&|but)\s+(?:also )?(?={ACTION_START})", _FLAGS)),
-    ("and", re.compile(r"[,，]\s*(?:and |but )?(?=(?:if|when|unless|once)\b)", _FLAGS)),
+    (
+        "and",
+        re.compile(
+            r"[,，]?\s+(?:and|but)\s+(?=(?:if|unless)\b)|[,，]\s*(?=(?:if|when|unless|once)\b)",
+            _FLAGS,
+        ),
+    ),
     ("and", re.compile(rf"[,，、]?\s*(?:并且|并|同时|而且|且)(?={HAN_ACTION})|[,，]\s*(?:则|就"
         rf"|便)?(?={HAN_ACTION})")),
     ("and", re.compile(r"[,，]?\s*\b(?:and\s+)?(?=for (?:each|every)\b)|[,，](?=对于?每)", _FLAGS)),

@@ -23,7 +23,7 @@ from agent_service.authors.offline.reading import (
     Split,
     WebhookStart,
 )
-from agent_service.authors.offline.scope import Scope
+from agent_service.authors.offline.scope import Scope, spoken
 from agent_service.authors.offline.words import Words
 from shared.workflow import JsonObject
 
@@ -76,7 +76,7 @@ def approval(step: Ask, scope: Scope, reading: Reading, words: Words) -> JsonObj
     start = reading.start
     subject = start.subject if isinstance(start, WebhookStart) else ""
     given: JsonObject = {
-        "title": step.title if " " in step.title else words.approve(subject),
+        "title": spoken(step.title if " " in step.title else words.approve(subject))[:200],
         "message": scope.as_text(),
     }
     if step.approvers:
@@ -86,7 +86,7 @@ def approval(step: Ask, scope: Scope, reading: Reading, words: Words) -> JsonObj
 
 def ai(step: Ai, scope: Scope) -> JsonObject:
     """Of `ai.chat`."""
-    given: JsonObject = {"prompt": f"{step.instruction}\n\n{scope.as_text()}"}
+    given: JsonObject = {"prompt": f"{spoken(step.instruction)}\n\n{scope.as_text()}"}
     if step.labels:
         given["output_schema"] = _object({"category": {"type": "string", "enum": [*step.labels]}})
         given["temperature"] = 0
@@ -99,7 +99,7 @@ def ai(step: Ai, scope: Scope) -> JsonObject:
 def judge(question: Judgement, scope: Scope) -> JsonObject:
     """Of the `ai.chat` that answers a question of meaning with yes or no."""
     return {
-        "prompt": f"Is this true: {question.question}?\n\n{scope.as_text()}",
+        "prompt": f"Is this true: {spoken(question.question)}?\n\n{scope.as_text()}",
         "output_schema": _object({"answer": {"type": "boolean"}}),
         "temperature": 0,
     }
@@ -174,7 +174,7 @@ def _comparison(test: Comparison, scope: Scope) -> JsonObject:
         "operator": test.operator,
     }
     if test.right is not None:
-        made["right"] = test.right
+        made["right"] = scope.constant(test.right)
     return made
 
 
@@ -184,7 +184,11 @@ def choice(step: Choice, scope: Scope) -> JsonObject:
         {
             "name": name,
             "conditions": [
-                {"left": scope.value(step.by), "operator": "equals", "right": case.value}
+                {
+                    "left": scope.value(step.by),
+                    "operator": "equals",
+                    "right": scope.constant(case.value),
+                }
             ],
             "case_sensitive": False,
             "loose": True,

@@ -13,6 +13,7 @@ from typing import Any
 from agent_service.authors.offline.reading import Constant, FieldOf, Source, Value
 
 _TEMPLATE = re.compile(r"\{\{\s*\$json\.([\w.\[\]]+)\s*\}\}")
+_EXPRESSION = re.compile(r"\{\{[^{}]*\}\}")
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*(?:\[\d+\])?(?:\.[A-Za-z_$][\w$]*(?:\[\d+\])?)*")
 REQUEST = ("body", "query", "headers", "params", "method")
 RESPONSE = ("status", "headers", "body")
@@ -116,7 +117,8 @@ class Scope:
     def constant(self, said: Any) -> Any:
         """A constant with the fields in it led to where they stand."""
         if isinstance(said, str):
-            return _TEMPLATE.sub(lambda found: self.field(found.group(1)), said)
+            whole = said if "{{" not in _EXPRESSION.sub("", said) else spoken(said)
+            return _TEMPLATE.sub(lambda found: self.field(found.group(1)), whole)
         return said
 
     def payload(self, value: Value | Mapping[str, Value]) -> Any:
@@ -136,6 +138,11 @@ class Scope:
         return (
             f"{{{{ {expression} }}}}" if subject.text else f"{{{{ JSON.stringify({expression}) }}}}"
         )
+
+
+def spoken(words: str) -> str:
+    """Somebody's words as text within a parameter: no part of them is an expression."""
+    return words.replace("{{", "{ {")
 
 
 def _dotted(base: str, path: str) -> str:

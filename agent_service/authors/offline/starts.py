@@ -36,7 +36,14 @@ _ARRIVES = (
     r"triggered|hits?|"
     r"is sent|lands?|happens|is posted|is hit)"
 )
-_END = r"[^,，.;。]*?(?=[,，.;。]|\bthen\b|\band (?:the|its|their)\b|$)"
+_DOING = (
+    r"(?:run|reply|respond|send|fetch|summari[sz]e|classify|translate|ask|wait|save|store|notify|"
+    r"return|forward|extract|stop|filter|check|post (?:it|them|the)|add (?:a|the)|set)\b"
+)
+_END = (
+    r"[^,，.;。]*?(?=[,，.;。]|\bthen\b|\band (?:the|its|their)\b|"
+    rf"(?<!\bto)(?<!\bthe)(?<!\ba)(?<!\ban)\s+(?:and )?{_DOING}|$)"
+)
 _WEBHOOK: tuple["re.Pattern[str]", ...] = (
     re.compile(
         rf"\b{_WHEN}\s+(?:(?:a|an|the|any|my|our|new"

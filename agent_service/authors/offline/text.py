@@ -29,6 +29,7 @@ _LITERALS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
         ),
     ),
     ("url", re.compile(rf"(?<![\w./@-])((?:localhost|127\.0\.0\.1):\d+{_URL_SIGNS}*)")),
+    ("code", re.compile(r"`([^`\n]*(?:=>|\breturn\b|[;(])[^`\n]*)`")),
     ("quote", re.compile(r"`([^`\n]+)`")),
     ("quote", re.compile(r"[“\"]([^“”\"\n]{1,400})[”\"]")),
     ("quote", re.compile(r"[「『《]([^」』》\n]{1,400})[」』》]")),

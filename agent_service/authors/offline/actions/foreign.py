@@ -12,13 +12,18 @@ _ACTING = re.compile(
     r"|写入|保存|记录|通知|读取",
     re.IGNORECASE,
 )
+_ABOUT_DATA = re.compile(
+    r"^(?:extract|reply|respond|return|set|add (?:a |an |the )?(?:\w+ )?field|keep|filter|validate|"
+    r"rename|remove|translate|classif|summari[sz]e|提取|抽取|翻译|总结|分类|设置|过滤)",
+    re.IGNORECASE,
+)
 _MODELS = re.compile(r"\b(?:openai|gpt|claude|gemini|llm|ai)\b", re.IGNORECASE)
 
 
 def read_foreign(plain: str, text: Text) -> Step | None:
     """`post it to Slack`, `save it in Google Sheets`, 发到飞书群."""
     system = find_system(plain)
-    if system is None or not _ACTING.search(plain):
+    if system is None or not _ACTING.search(plain) or _ABOUT_DATA.match(plain):
         return None
     if _MODELS.search(plain) and read_language_task(plain, text):
         return None

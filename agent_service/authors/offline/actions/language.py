@@ -67,6 +67,7 @@ _NOT_TEXT = re.compile(
     r"schedules?|permissions?|cop(?:y|ies) of)\b|图片|图像|视频|音频|语音|文件",
     re.IGNORECASE,
 )
+_ARTICLE = re.compile(r"^(?:(?:the|a|an|its?|their|all|any)\s+)+")
 _LENGTH = 60
 
 
@@ -105,5 +106,6 @@ def _fields(plain: str, text: Text) -> list[str]:
     if found is None:
         return []
     said = [text.restore(one) for one in _SPLIT.split(found["fields"] or found["han"])]
-    names = [re.sub(r"[^\w\u4e00-\u9fff]+", "_", one.strip().lower()).strip("_") for one in said]
+    bare = [_ARTICLE.sub("", one.strip().lower()) for one in said]
+    names = [re.sub(r"[^\w\u4e00-\u9fff]+", "_", one).strip("_") for one in bare]
     return [name for name in dict.fromkeys(names) if name and len(name) <= _LENGTH][:20]
