@@ -17,7 +17,7 @@ _FRAME = re.compile(
     r"|\b(?:this|the) (?:n8n )?(?:workflow|automation|template|flow)\b"
     r"(?:\s+(?:is|will|should|can|automatically|demonstrates how to|allows you to))*"
     r"|请?(?:帮我|给我|为我)?(?:创建|建立?|做|搭建|设计|生成|构建)一?个"
-    r"[^,，。]{0,12}?(?:工作流|流程|自动化)[,，:：]?",
+    r"[^,，。\n]{0,12}?(?:工作流|流程|自动化)[,，:：]?",
     _FLAGS,
 )
 _NAMED = re.compile(
@@ -30,11 +30,11 @@ _PLAN_FIRST = re.compile(
     r"\b(?:first,? )?(?:create|make|show(?: me)?|give me|propose|present) (?:me )?"
     r"(?:a|the|your)?\s*(?:structured |short )?plan\b"
     r"|\bbefore (?:you )?build(?:ing)?\b|\bdo not skip the plan\b"
-    r"|先(?:给我)?(?:看|列|出)[^,，。]*?(?:计划|方案)",
+    r"|先(?:给我)?(?:看|列|出)[^,，。\n]*?(?:计划|方案)",
     _FLAGS,
 )
 _PLAN_TALK = re.compile(
-    r"\bplan\b[^.]*\bapprov|\bplan (?:card|approval)|\bdo not (?:skip|use)\b|"
+    r"\bplan\b[^.\n]*\bapprov|\bplan (?:card|approval)|\bdo not (?:skip|use)\b|"
     r"\bapprove the plan|\bbefore building\b|^after i approve,?$|\bshow me (?:the|a|your) plan\b",
     _FLAGS,
 )

@@ -192,7 +192,7 @@ _PATTERNS: tuple[tuple[str, Reader], ...] = (
         _nth_weekday,
     ),
     (
-        rf"(?:\b{_EACH} year|\byearly|\bannually)[^.,]*?\b(?P<month>{_MONTH})\.? "
+        rf"(?:\b{_EACH} year|\byearly|\bannually)[^.,\n]*?\b(?P<month>{_MONTH})\.? "
         rf"(?:the )?(?P<day>\d{{1,2}})?{_NOBODY}",
         _on_date,
     ),

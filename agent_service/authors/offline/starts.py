@@ -41,7 +41,7 @@ _DOING = (
     r"return|forward|extract|stop|filter|check|post (?:it|them|the)|add (?:a|the)|set)\b"
 )
 _END = (
-    r"[^,，.;。]*?(?=[,，.;。]|\bthen\b|\band (?:the|its|their)\b|"
+    r"[^,，.;。\n]*?(?=[,，.;。]|\bthen\b|\band (?:the|its|their)\b|"
     rf"(?<!\bto)(?<!\bthe)(?<!\ba)(?<!\ban)\s+(?:and )?{_DOING}|$)"
 )
 _WEBHOOK: tuple["re.Pattern[str]", ...] = (
@@ -61,20 +61,20 @@ _WEBHOOK: tuple["re.Pattern[str]", ...] = (
         rf"|another system|the "
         rf"(?:client|frontend|app|shop|system)|my \w+|[\w-]+)\s+(?:posts?|sends?|calls?|hits?"
         rf"|submits?|makes?|puts?)\b"
-        rf"[^,，.;。]*?(?:\bto\b\s*[\ue000-\uf8ff]|[\ue000-\uf8ff]|{_HTTP_NOUN}\b|\bas json\b"
+        rf"[^,，.;。\n]*?(?:\bto\b\s*[\ue000-\uf8ff]|[\ue000-\uf8ff]|{_HTTP_NOUN}\b|\bas json\b"
         rf"|\bendpoint\b){_END}",
         _FLAGS,
     ),
     re.compile(
         r"(?:当|每当|一旦|如果)?(?:有人|用户|客户|系统)?(?:收到|接收到?|有|来了?|触发)(?:一个"
         r"|一条|新的?|来自[^,，]*?的)*"
-        r"[^,，。]*?(?:web ?hook|网络钩子|(?:http|post|get)?\s*请求|回调)[^,，。]*?(?:时候?|后"
+        r"[^,，。\n]*?(?:web ?hook|网络钩子|(?:http|post|get)?\s*请求|回调)[^,，。\n]*?(?:时候?|后"
         r"|到达|,|，|。|$)",
         _FLAGS,
     ),
     re.compile(
         r"(?:当|每当)?(?:有人|用户|客户|系统|前端)(?:向|往)?\s*[\ue000-\uf8ff]?\s*(?:POST|post"
-        r"|提交|发送)[^,，。]*?(?:时候?|后|,|，)",
+        r"|提交|发送)[^,，。\n]*?(?:时候?|后|,|，)",
         0,
     ),
     re.compile(
@@ -128,19 +128,19 @@ _MANUAL = re.compile(
     r"\b(?:(?:on|with|by|using|via) (?:a )?)?manual(?:ly)?(?:[ -](?:trigger(?:ed)?|start(?:ed)?"
     r"|run|execution))?(?: it)?\b"
     r"|\b(?:when|whenever|once|if) i (?:click|press|push|hit|run|start|execute|trigger|ask"
-    r"|say)\b[^,.]*"
+    r"|say)\b[^,.\n]*"
     r"|\bon demand\b|\bby hand\b|\bat the (?:click|push) of a button\b|\bbutton (?:click|press)\b"
     r"|手动(?:触发|运行|执行|启动)?|点击(?:按钮)?(?:时|后)?|按需(?:运行|执行)?",
     _FLAGS,
 )
 _FOREIGN = re.compile(
-    rf"\b{_WHEN}\s+[^,，.;。]*?(?:e-?mails?|messages?|mentions?|rows?|records?|files?|documents?|"
+    rf"\b{_WHEN}\s+[^,，.;。\n]*?(?:e-?mails?|messages?|mentions?|rows?|records?|files?|documents?|"
     r"issues?|tickets?|comments?|posts?|videos?|events?|forms?|contacts?|leads?|deals?|cards?"
     r"|tasks?|"
     r"reviews?|pull requests?|commits?|attachments?|submissions?|invoices?|payments?|feeds?"
     r"|items?|photos?|pages?)\b"
-    r"[^,，.;。]*?(?=[,，.;。]|\bthen\b|$)"
-    r"|(?:当|每当)[^,，。]*?(?:时候?|后)(?=[,，。]|$)",
+    r"[^,，.;。\n]*?(?=[,，.;。]|\bthen\b|$)"
+    r"|(?:当|每当)[^,，。\n]*?(?:时候?|后)(?=[,，。]|$)",
     _FLAGS,
 )
 _INPUT = re.compile(

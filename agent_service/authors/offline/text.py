@@ -11,6 +11,10 @@ from typing import Literal
 Kind = Literal["url", "path", "quote", "code", "email"]
 
 _FIRST, _MOST = 0xE000, 6_000
+_LONGEST = 8_000
+_SPACES = re.compile(r"[^\S\n]+")
+# Patterns look for the end of a sentence from every word on, so that one has to come in time.
+_ENDLESS = re.compile(r"([^\n.!?;,。！？；，]{300}\S{0,60})\s?")
 _TOKEN = re.compile(r"[\ue000-\uf8ff]")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _LETTER = re.compile(r"[^\W\d_]")
@@ -56,9 +60,11 @@ class Text:
 
     @classmethod
     def of(cls, original: str) -> "Text":
-        text = cls(_TOKEN.sub("", original.replace("\u00a0", " ")))
+        """Read a text; one that is longer than any request is cut."""
+        text = cls(_TOKEN.sub("", _SPACES.sub(" ", original[:_LONGEST])))
         for kind, pattern in _LITERALS:
             text.plain = pattern.sub(lambda found, kind=kind: text._keep(kind, found), text.plain)
+        text.plain = _ENDLESS.sub(r"\1\n", text.plain)
         return text
 
     def _keep(self, kind: Kind, found: "re.Match[str]") -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_service import patching
@@ -69,7 +69,7 @@ _ids = st.lists(st.sampled_from("abcdef"), unique=True)
 _values = st.recursive(
     st.none() | st.integers() | st.text(max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner),
-    max_leaves=6,
+    max_leaves=3,
 )
 
 
@@ -92,6 +92,7 @@ def _definitions(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+@settings(max_examples=60, deadline=None)
 @given(_definitions(), _definitions())
 def test_the_difference_applied_gives_the_other(
     before: dict[str, Any], after: dict[str, Any]

@@ -46,7 +46,7 @@ _FIELDS = re.compile(
     r"\b(?:extract|pull out|identify|pick out)(?:s|ing)?\s+(?:(?:the|its|their|all|a|an"
     r"|any)\s+)*(?P<fields>.+?)"
     r"(?:\s+(?:from|in|out of|of the|using|with|for)\b.*)?$|(?:提取|抽取"
-    r"|识别)(?:出)?(?P<han>[^,，。]+)$",
+    r"|识别)(?:出)?(?P<han>[^,，。\n]+)$",
     re.IGNORECASE,
 )
 _FETCHING = re.compile(
