@@ -12,7 +12,10 @@ from agent_service.authors.offline.actions.code import read_code
 from agent_service.authors.offline.actions.endings import read_ending
 from agent_service.authors.offline.actions.fields import read_fields
 from agent_service.authors.offline.actions.foreign import read_foreign, read_notice
-from agent_service.authors.offline.actions.language import read_language_task
+from agent_service.authors.offline.actions.language import (
+    read_language_task,
+    read_model_task,
+)
 from agent_service.authors.offline.actions.lists import read_list_work
 from agent_service.authors.offline.actions.named import read_named_node
 from agent_service.authors.offline.actions.pauses import read_pause
@@ -36,6 +39,7 @@ RECOGNIZERS: tuple[Recognizer, ...] = (
     read_fields,
     read_code,
     read_named_node,
+    read_model_task,
     read_foreign,
     read_language_task,
     read_notice,

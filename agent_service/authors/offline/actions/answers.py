@@ -2,9 +2,9 @@
 
 import re
 
-from agent_service.authors.offline.actions.values import read_payload, read_what
 from agent_service.authors.offline.reading import Answer, Constant, Source, Step
 from agent_service.authors.offline.text import Text
+from agent_service.authors.offline.values import read_payload, read_what
 
 _ANSWER = re.compile(
     r"^(?:then )?(?:reply|replies|respond|responds|return|returns|answer|answers|send (?:it "

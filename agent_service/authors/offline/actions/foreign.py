@@ -2,7 +2,6 @@
 
 import re
 
-from agent_service.authors.offline.actions.language import read_language_task
 from agent_service.authors.offline.reading import Foreign, Step
 from agent_service.authors.offline.systems import find_system, is_notice
 from agent_service.authors.offline.text import Text
@@ -17,15 +16,12 @@ _ABOUT_DATA = re.compile(
     r"rename|remove|translate|classif|summari[sz]e|提取|抽取|翻译|总结|分类|设置|过滤)",
     re.IGNORECASE,
 )
-_MODELS = re.compile(r"\b(?:openai|gpt|claude|gemini|llm|ai)\b", re.IGNORECASE)
 
 
 def read_foreign(plain: str, text: Text) -> Step | None:
     """`post it to Slack`, `save it in Google Sheets`, 发到飞书群."""
     system = find_system(plain)
     if system is None or not _ACTING.search(plain) or _ABOUT_DATA.match(plain):
-        return None
-    if _MODELS.search(plain) and read_language_task(plain, text):
         return None
     return Foreign(text.restore(plain), system.name, text.literal(plain, "quote") or "")
 

@@ -67,8 +67,14 @@ _NOT_TEXT = re.compile(
     r"schedules?|permissions?|cop(?:y|ies) of)\b|图片|图像|视频|音频|语音|文件",
     re.IGNORECASE,
 )
+_MODELS = re.compile(r"\b(?:openai|gpt|claude|gemini|llm|ai)\b", re.IGNORECASE)
 _ARTICLE = re.compile(r"^(?:(?:the|a|an|its?|their|all|any)\s+)+")
 _LENGTH = 60
+
+
+def read_model_task(plain: str, text: Text) -> Step | None:
+    """`use Gemini to match it against the FAQ in our sheet`: a model that is named does the work."""
+    return read_language_task(plain, text) if _MODELS.search(plain) else None
 
 
 def read_language_task(plain: str, text: Text) -> Step | None:

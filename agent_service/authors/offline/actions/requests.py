@@ -3,10 +3,10 @@
 import re
 from collections.abc import Mapping
 
-from agent_service.authors.offline.actions.values import read_payload
 from agent_service.authors.offline.reading import Http, Source, Step, Value
 from agent_service.authors.offline.systems import find_system
 from agent_service.authors.offline.text import Text
+from agent_service.authors.offline.values import read_payload
 
 _METHOD = re.compile(r"(?<![\w])(GET|POST|PUT|PATCH|DELETE|HEAD)(?:s|ing|ed)?(?![\w])")
 _SENDING = re.compile(
