@@ -73,7 +73,7 @@ _LENGTH = 60
 
 
 def read_model_task(plain: str, text: Text) -> Step | None:
-    """`use Gemini to match it against the FAQ in our sheet`: a model that is named does the work."""
+    """`use Gemini to match it against our FAQ`: a model that is named does the work."""
     return read_language_task(plain, text) if _MODELS.search(plain) else None
 
 
