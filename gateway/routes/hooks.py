@@ -7,6 +7,7 @@ tenant, the engine verifies the sender; the gateway vouches only for having take
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from http import HTTPStatus
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
@@ -14,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.clients import Clients
 from gateway.door import extra_headers
 from gateway.limits import Limits
+from shared.errors import Internal
 from shared.identity import Principal, Role
 from shared.pb.flowloom.engine.v1.trigger_service_pb2 import FireWebhookRequest, Header
 from shared.rpc import call
@@ -26,21 +28,29 @@ _DEADLINE_SECONDS = 60.0
 _MAX_NAME = 200
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
-# What belongs to the connection, or to us.
+# What belongs to the connection, to us, or to everything below our origin.
 _OURS = frozenset(
     {
+        "alt-svc",
+        "clear-site-data",
         "connection",
         "content-length",
         "content-security-policy",
         "date",
         "keep-alive",
+        "nel",
+        "proxy-authenticate",
+        "report-to",
+        "reporting-endpoints",
         "server",
+        "strict-transport-security",
         "trailer",
         "transfer-encoding",
         "upgrade",
         "x-request-id",
     }
 )
+_BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED)
 # A workflow may answer with any page, so pages get an origin of their own, away from ours.
 _SANDBOX = (b"content-security-policy", b"sandbox allow-forms allow-scripts")
 
@@ -74,10 +84,15 @@ class Hooks:
         headers = [*_allowed(answer.headers), _SANDBOX]
         if answer.run_id:
             headers.append((b"flowloom-run-id", answer.run_id.encode()))
-        headers.append((b"content-length", b"%d" % len(answer.body)))
         status = answer.status or 200
+        if status < HTTPStatus.OK:
+            raise Internal("A workflow answered with a status that ends no request.")
+        # A body where the client expects none would be read as the connection's next answer.
+        body = b"" if status in _BODILESS else answer.body
+        if status != HTTPStatus.NO_CONTENT:
+            headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
+        await send({"type": "http.response.body", "body": body})
 
     @property
     def path_format(self) -> str:

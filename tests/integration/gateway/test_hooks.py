@@ -1,10 +1,13 @@
 """Hooks: what arrives goes in as it came, and what the trigger says comes out."""
 
+import asyncio
+
 import httpx2
 import pytest
 
 from shared.errors import LimitReached, NotFound, Unauthenticated
 from shared.pb.flowloom.engine.v1.trigger_service_pb2 import FireWebhookResponse, Header
+from tests.support.gateway import Gateway
 from tests.support.scripted_mesh import ScriptedMesh
 
 
@@ -66,6 +69,41 @@ async def test_the_trigger_decides_what_is_answered(
     assert "x-split" not in answer.headers
     assert "set-cookie" not in answer.headers
     assert "bad name" not in answer.headers
+
+
+@pytest.mark.parametrize("status", [204, 205, 304])
+async def test_nothing_follows_an_answer_that_has_no_body(
+    gateway: Gateway, mesh: ScriptedMesh, status: int
+) -> None:
+    mesh.on("FireWebhook", FireWebhookResponse(status=status, body=b"HTTP/1.1 200 OK\r\n\r\nevil"))
+    url = httpx2.URL(gateway.url)
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    request = b"GET /v1/hooks/t/a HTTP/1.1\r\nHost: x\r\n\r\n"
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d" % status)
+    assert b"content-length: 0" in head.lower() or status == 204
+    writer.write(request)
+    assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 %d" % status)
+    writer.close()
+
+
+@pytest.mark.parametrize("status", [100, 101, 103])
+async def test_an_answer_that_ends_no_request_is_not_sent(
+    anybody: httpx2.AsyncClient, mesh: ScriptedMesh, status: int
+) -> None:
+    mesh.on("FireWebhook", FireWebhookResponse(status=status))
+    assert (await anybody.post("/v1/hooks/t/a")).status_code == 500
+
+
+async def test_a_workflow_says_nothing_for_our_whole_origin(
+    anybody: httpx2.AsyncClient, mesh: ScriptedMesh
+) -> None:
+    names = ("Strict-Transport-Security", "Clear-Site-Data", "Alt-Svc")
+    said = [Header(name=name, value="x") for name in names]
+    mesh.on("FireWebhook", FireWebhookResponse(headers=said))
+    answer = await anybody.post("/v1/hooks/t/a")
+    assert not {name.lower() for name in names} & set(answer.headers)
 
 
 @pytest.mark.parametrize(
