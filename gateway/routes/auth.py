@@ -4,8 +4,9 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -19,13 +20,30 @@ from gateway.shapes import Text
 
 router = APIRouter(prefix="/auth/v1", tags=["accounts"], route_class=PublicRoute)
 
+_MOST_SAID = 4096
+
+
+def _refuse_unfit(said: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Refuse what PostgreSQL or a token could not hold."""
+    try:
+        text = orjson.dumps(said)
+    except TypeError as error:
+        raise ValueError("it is nested too deeply") from error
+    if len(text) > _MOST_SAID:
+        raise ValueError(f"it is longer than {_MOST_SAID} bytes of JSON")
+    if b"\\u0000" in text:
+        raise ValueError("a text cannot hold the character NUL")
+    return said
+
 
 class SignUp(BaseModel):
     """Who signs up; GoTrue's clients say more than is read here."""
 
     email: Text = Field(max_length=255)
     password: Text = Field(max_length=1024)
-    data: dict[str, Any] | None = Field(default=None, description="What one says of oneself")
+    data: Annotated[dict[str, Any] | None, AfterValidator(_refuse_unfit)] = Field(
+        default=None, description="What one says of oneself; access tokens carry it"
+    )
 
 
 class TokenRequest(BaseModel):

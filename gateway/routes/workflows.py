@@ -13,7 +13,7 @@ from gateway.parts import ClientsPart
 from gateway.replies import NO_CONTENT, reply, returns
 from gateway.shapes import Body, Count, Definition, Document, Input, Page, Text
 from gateway.wire import to_pb
-from shared.errors import Conflict
+from shared.errors import Conflict, InvalidInput, Violation
 from shared.pb.flowloom.engine.v1 import (
     simulation_service_pb2,
     workflow_pb2,
@@ -128,7 +128,7 @@ async def update_workflow(
     # A patch of the definition holds for what was read, so it is written only if that still stands.
     for attempt in range(_MERGE_ATTEMPTS):
         current = await _get(clients, workflow_id)
-        definition = merge(orjson.loads(current.definition.json or b"{}"), body.definition)
+        definition = _merged(current.definition.json or b"{}", body.definition)
         request = _update(workflow_id, body, etag or current.etag, validate_only, definition)
         try:
             return reply((await clients.workflows.UpdateWorkflow(request)).workflow)
@@ -201,6 +201,14 @@ async def deactivate_workflow(workflow_id: str, clients: ClientsPart) -> Respons
 async def _get(clients: ClientsPart, workflow_id: str) -> workflow_pb2.Workflow:
     request = workflow_service_pb2.GetWorkflowRequest(workflow_id=workflow_id)
     return (await clients.workflows.GetWorkflow(request)).workflow
+
+
+def _merged(definition: bytes, patch: Document) -> Any:
+    try:
+        return merge(orjson.loads(definition), patch)
+    except RecursionError as error:
+        violation = Violation("/definition", "invalid_value", "It is nested too deeply.")
+        raise InvalidInput("A value does not fit.", violations=[violation]) from error
 
 
 def _update(

@@ -224,12 +224,15 @@ async def test_a_bad_token_is_told_apart_from_none(
     assert "invalid_token" in answer.headers["www-authenticate"]
 
 
-@pytest.mark.parametrize("depth", [200, 300, 900])
+@pytest.mark.parametrize("depth", [200, 300, 900, 1015])
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/v1/workflows"), ("PATCH", "/v1/workflows/wf_1")]
+)
 async def test_a_deep_document_passes_or_is_refused(
-    ada: httpx2.AsyncClient, mesh: ScriptedMesh, depth: int
+    ada: httpx2.AsyncClient, mesh: ScriptedMesh, method: str, path: str, depth: int
 ) -> None:
     content = b'{"definition": ' + b'{"a":' * depth + b"1" + b"}" * depth + b"}"
     headers = {"content-type": "application/json"}
-    answer = await ada.post("/v1/workflows", content=content, headers=headers)
-    if answer.status_code != 201:
+    answer = await ada.request(method, path, content=content, headers=headers)
+    if not answer.is_success:
         is_problem(answer, 400, 422)

@@ -260,3 +260,20 @@ async def test_passwords_and_tokens_are_not_stored_as_they_are(
     assert PASSWORD not in stored
     assert login["refresh_token"] not in stored
     assert uuid.UUID(login["user"]["id"]).hex not in login["refresh_token"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b'"\\u0000"', b'"%s"' % (b"x" * 5000), b"[" * 300 + b"]" * 300],
+    ids=["nul", "long", "deep"],
+)
+async def test_what_a_person_says_of_herself_must_fit_into_a_token(
+    anybody: httpx2.AsyncClient, said: bytes
+) -> None:
+    body = b'{"email": "%s", "password": "12345678", "data": {"a": %s}}'
+    answer = await anybody.post(
+        "/auth/v1/signup",
+        content=body % (new_email().encode(), said),
+        headers={"content-type": "application/json"},
+    )
+    assert answer.status_code == 422
