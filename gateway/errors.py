@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.idempotency import KeyReused
 from gateway.limits import RateLimited
 from shared.errors import (
     AppError,
@@ -120,6 +121,8 @@ def problem(error: AppError, instance: str) -> dict[str, Any]:
 def to_app_error(error: Exception, request: Request) -> AppError:
     """One of the eight kinds, whatever was raised."""
     match error:
+        case AppError() if error.code == KeyReused.reason:
+            return KeyReused(error.message)  # found by the service that honours the key
         case AppError():
             return error
         case RequestValidationError():

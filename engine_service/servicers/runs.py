@@ -21,7 +21,7 @@ from engine_service.store.runs import NewRun
 from engine_service.worker import Databases
 from shared.clock import Clock
 from shared.errors import Conflict, InvalidInput, Violation
-from shared.identity import Role
+from shared.identity import Principal, Role
 from shared.ids import is_id, new_id
 from shared.pb.flowloom.engine.v1 import run_pb2, run_service_pb2, run_service_pb2_grpc
 from shared.rpc import call
@@ -34,6 +34,12 @@ _MODES = {
     run_pb2.RUN_MODE_TEST: "test",
 }
 _MARGIN_SECONDS = 0.25  # what is left of the deadline to answer in
+
+
+class KeyReused(InvalidInput):
+    """The idempotency key has started another run than the one that is asked for."""
+
+    reason = "IDEMPOTENCY_KEY_REUSED"
 
 
 class RunServicer(run_service_pb2_grpc.RunServiceServicer):
@@ -72,7 +78,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
             trigger_node_id=node_id,
             input=startable.check_input(node_id, request.input.json),
             created_at=self._clock.now(),
-            idempotency_key=_key(request.idempotency_key),
+            idempotency_key=_key(caller, request.idempotency_key),
         )
         seconds = request.wait.ToTimedelta().total_seconds() if request.HasField("wait") else 0.0
         return run_service_pb2.StartRunResponse(run=wire.to_run(await self._start(run, seconds)))
@@ -136,7 +142,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
             trigger_node_id=old.trigger_node_id,
             input=old.input,
             created_at=self._clock.now(),
-            idempotency_key=_key(request.idempotency_key),
+            idempotency_key=_key(caller, request.idempotency_key),
             retry_of=old.id,
         )
         return run_service_pb2.RetryRunResponse(run=wire.to_run(await self._start(run, 0.0)))
@@ -166,10 +172,31 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
             if begun.created:
                 await self._feed.wait(ticket, seconds)
                 return ticket.run or await self._as_it_stands(run, seconds)
+        await self._check_same(run, begun.id)
         with self._feed.ticket(run.tenant_id, begun.id) as ticket:
             ticket.changed.set()  # it began earlier, so look at once
             await self._feed.wait(ticket, seconds)
             return ticket.run or await self._as_it_stands(replace(run, id=begun.id), 1.0)
+
+    async def _check_same(self, run: NewRun, run_id: str) -> None:
+        """See whether the run that a key has started is the one that is asked for now.
+
+        The version is not compared: "the latest" may have become another one in between.
+
+        Raises:
+            KeyReused: It is not.
+        """
+        async with self._databases.app.transaction(run.tenant_id) as connection:
+            known = await get_run(connection, run_id)
+        asked = (run.workflow_id, run.mode, run.trigger_node_id, run.retry_of, run.input)
+        if asked != (
+            known.workflow_id,
+            known.mode,
+            known.trigger_node_id,
+            known.retry_of,
+            known.input,
+        ):
+            raise KeyReused("This idempotency key was used for a different run.")
 
     async def _as_it_stands(self, run: NewRun, seconds: float) -> StoredRun:
         if not seconds:
@@ -217,9 +244,10 @@ def _status(status: "run_pb2.RunStatus.ValueType") -> str:
     return run_pb2.RunStatus.Name(status).removeprefix("RUN_STATUS_").lower()
 
 
-def _key(key: str) -> str | None:
-    """The caller's idempotency key, kept apart from those of triggers."""
-    return f"api:{_text(key, 'idempotency_key', _LONGEST_KEY)}" if key else None
+def _key(caller: Principal, key: str) -> str | None:
+    """The caller's idempotency key, kept apart from those of others and of triggers."""
+    checked = _text(key, "idempotency_key", _LONGEST_KEY)
+    return f"api:{caller.subject}:{checked}" if key else None
 
 
 def _text(text: str, field: str, longest: int) -> str:

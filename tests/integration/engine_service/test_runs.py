@@ -129,6 +129,17 @@ async def test_a_key_starts_one_run(door: Door) -> None:
     assert (await door.start(workflow, idempotency_key="other")).id != first.id
 
 
+async def test_a_key_does_not_stand_for_another_run(door: Door) -> None:
+    workflow, another = await door.create(START, ECHO), await door.create(START, ECHO)
+    first = await door.start(workflow, {"n": 1}, idempotency_key="mine")
+    for asked in ((workflow, {"n": 2}), (another, {"n": 1})):
+        with pytest.raises(InvalidInput) as refused:
+            await door.start(*asked, idempotency_key="mine")
+        assert refused.value.code == "IDEMPOTENCY_KEY_REUSED"
+    with acting_as(Principal(tenant_id=ADA.tenant_id, subject="bob")):
+        assert (await door.start(another, {"n": 2}, idempotency_key="mine")).id != first.id
+
+
 async def test_a_run_tells_what_each_node_did(door: Door) -> None:
     check = {
         "id": "check",
