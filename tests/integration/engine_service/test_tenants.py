@@ -338,6 +338,11 @@ async def test_another_tenants_statements_touch_nothing(
             " VALUES (:run_id, 'ask', '', 1, 'ten_a', '{}')",
             ProgrammingError,
         ),
+        (
+            "INSERT INTO engine.signals (run_id, node_id, iteration, attempt, tenant_id, answer)"
+            " VALUES (:run_id, 'ask', '', 1, 'ten_b', '{}')",
+            ProgrammingError,
+        ),
         # What no request may do at all.
         ("UPDATE engine.versions SET definition = '{}'", ProgrammingError),
         ("DELETE FROM engine.workflows", ProgrammingError),
