@@ -42,7 +42,9 @@ from engine_service.node import (
 )
 from engine_service.program import ReadyNode
 from engine_service.state import Execution
+from engine_service.values import patterns
 from shared.clock import Clock
+from shared.errors import Unavailable
 from shared.workflow import Item, JsonObject
 
 log = structlog.get_logger()
@@ -116,13 +118,28 @@ class Executor:
             return self._judge(call, _passed_on(call), None)
         if not node.is_pure or node.needs_v8:
             return None
-        filled = fill_now(call)
-        if isinstance(filled, Failed):
-            return self._judge(call, filled, None)
-        return self._judge(call, _compute(node, filled.given), filled)
+        try:
+            filled = fill_now(call)
+            if isinstance(filled, Failed):
+                return self._judge(call, filled, None)
+            return self._judge(call, _compute(node, filled.given), filled)
+        except Exception as error:  # as in `attempt`
+            return self._failed(call, _unexpected(node, error), final=True)
 
     async def attempt(self, call: Call, outlet: Outlet) -> Result:
-        """Make the attempt, however long it takes. Cancelling it stops what it does."""
+        """Make the attempt, however long it takes. Cancelling it stops what it does.
+
+        Raises:
+            Unavailable: Something of the engine's own is away; the attempt can be made elsewhere.
+        """
+        try:
+            return await self._attempt(call, outlet)
+        except Unavailable:
+            raise
+        except Exception as error:  # it would end every engine's work on the run
+            return self._failed(call, _unexpected(call.node, error), final=True)
+
+    async def _attempt(self, call: Call, outlet: Outlet) -> Result:
         node = call.node
         filled = await fill(call, self._evaluator) if node.needs_v8 else fill_now(call)
         if isinstance(filled, Failed):
@@ -213,7 +230,7 @@ class Executor:
         answer = _response(response)
         try:
             text = encode(outputs)
-            encode(answer)
+            encode([[[answer]]])  # as deep as it will stand in what is stored and told
         except NotJson as error:
             return self._failed(call, Failed("output_not_json", str(error)), final=True)
         if len(text) > self._limits.output_bytes:
@@ -272,7 +289,8 @@ def idempotency_key(run_id: str, execution: Execution) -> str:
 
 def _compute(node: ReadyNode, given: NodeInput[Any]) -> Outcome:
     try:
-        return cast("PureNode[Any]", node.type).run(given)
+        with patterns.budget():
+            return cast("PureNode[Any]", node.type).run(given)
     except NodeError as error:
         return error.failure
     except Exception as error:  # a node's mistake must not reach other runs

@@ -6,12 +6,18 @@ every run in the process.
 """
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import lru_cache
 
 import regex
 
 TIME_LIMIT_SECONDS = 0.1
+BUDGET_SECONDS = 1.0
+MOST_SIGNS = 5_000
 _DELIMITED = re.compile(r"/(?P<body>.*?)/(?P<flags>[gimusy]*)", re.DOTALL)
 _FLAGS = {"i": regex.IGNORECASE, "m": regex.MULTILINE, "s": regex.DOTALL}
 _TOKEN = re.compile(
@@ -26,6 +32,24 @@ _CLASSES = {
 _NEGATED = {r"\D": r"[^0-9]", r"\W": r"[^A-Za-z0-9_]"}
 
 
+@dataclass(slots=True)
+class _Budget:
+    left: float
+
+
+_budget: ContextVar[_Budget | None] = ContextVar("pattern_budget", default=None)
+
+
+@contextmanager
+def budget(seconds: float = BUDGET_SECONDS) -> Generator[None]:
+    """Give all searches of a block so much time together; what is left over refuses patterns."""
+    token = _budget.set(_Budget(seconds))
+    try:
+        yield
+    finally:
+        _budget.reset(token)
+
+
 class BadPattern(ValueError):
     """The pattern is not a regular expression, or takes too long."""
 
@@ -34,12 +58,27 @@ def search(pattern: str, text: str) -> bool:
     """Whether the pattern, bare or `/delimited/flags`, is found in the text.
 
     Raises:
-        BadPattern: It is malformed, or needs more than TIME_LIMIT_SECONDS.
+        BadPattern: It is malformed, needs more than TIME_LIMIT_SECONDS, or the budget is used up.
     """
+    if len(pattern) > MOST_SIGNS:
+        raise BadPattern(f"the pattern has {len(pattern)} signs; {MOST_SIGNS} are the most")
+    given = _budget.get()
+    if given is None:
+        return _search(pattern, text, TIME_LIMIT_SECONDS)
+    if given.left <= 0:
+        raise BadPattern("the patterns of this node take too long on all of its items together")
+    begun = time.perf_counter()
+    try:
+        return _search(pattern, text, min(TIME_LIMIT_SECONDS, given.left))
+    finally:
+        given.left -= time.perf_counter() - begun
+
+
+def _search(pattern: str, text: str, seconds: float) -> bool:
     compiled, sticky = _compile(pattern)
     find = compiled.match if sticky else compiled.search
     try:
-        return find(text, timeout=TIME_LIMIT_SECONDS) is not None
+        return find(text, timeout=seconds) is not None
     except TimeoutError as error:
         raise BadPattern(f"the pattern {pattern!r} takes too long on this text") from error
 
@@ -53,8 +92,10 @@ def _compile(pattern: str) -> tuple[regex.Pattern[str], bool]:
         flags |= _FLAGS.get(letter, 0)
     try:
         return regex.compile("".join(_translate(body, "m" in letters)), flags), "y" in letters
-    except regex.error as error:
+    except (regex.error, ValueError, OverflowError) as error:
         raise BadPattern(f"the pattern {pattern!r} is malformed: {error}") from error
+    except RecursionError as error:
+        raise BadPattern(f"the pattern {pattern!r} is nested too deeply") from error
 
 
 def _translate(body: str, multiline: bool) -> Iterator[str]:

@@ -2,7 +2,13 @@
 
 import pytest
 
-from engine_service.values.patterns import TIME_LIMIT_SECONDS, BadPattern, search
+from engine_service.values.patterns import (
+    MOST_SIGNS,
+    TIME_LIMIT_SECONDS,
+    BadPattern,
+    budget,
+    search,
+)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +51,10 @@ def test_a_pattern_is_found_as_in_javascript(pattern: str, text: str, found: boo
     assert search(pattern, text) is found
 
 
-@pytest.mark.parametrize("pattern", ["(", "[", "a{2,1}", "(?<a", "*", r"\p{Nonsense}"])
+@pytest.mark.parametrize(
+    "pattern",
+    ["(", "[", "a{2,1}", "(?<a", "*", r"\p{Nonsense}", r"\u{110000}", r"\u{FFFFFFFFF}"],
+)
 def test_a_malformed_pattern_is_refused(pattern: str) -> None:
     with pytest.raises(BadPattern, match="malformed"):
         search(pattern, "text")
@@ -55,3 +64,22 @@ def test_a_pattern_that_backtracks_without_end_is_stopped() -> None:
     assert TIME_LIMIT_SECONDS <= 0.1
     with pytest.raises(BadPattern, match="too long"):
         search(r"^(([a-z])+.)+[A-Z]([a-z])+$", "a" * 5000)
+
+
+@pytest.mark.parametrize("pattern", ["(?:" * 1200 + "a" + ")" * 1200, "a|" * MOST_SIGNS])
+def test_a_monstrous_pattern_is_refused(pattern: str) -> None:
+    with pytest.raises(BadPattern):
+        search(pattern, "a")
+
+
+def test_all_patterns_of_a_node_share_their_time() -> None:
+    slow, texts = r"^(([a-z])+.)+[A-Z]([a-z])+$", ["a" * 5000] * 1000
+    refused: list[str] = []
+    with budget(0.2):
+        for text in texts:
+            with pytest.raises(BadPattern) as error:
+                search(slow, text)
+            refused.append(str(error.value))
+    assert sum("on this text" in message for message in refused) <= 3
+    assert "together" in refused[-1]
+    assert search("a", "a")
