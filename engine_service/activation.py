@@ -27,7 +27,7 @@ from engine_service.decide import (
 )
 from engine_service.dispatch import Claims
 from engine_service.encoding import decode
-from engine_service.entry import Sleep, Written
+from engine_service.entry import Entry, Sleep, Written
 from engine_service.events import AnyFact, NodeAnswered, NodeWaited, iteration_text
 from engine_service.execute import Executor, Result
 from engine_service.journal import Journal
@@ -50,6 +50,9 @@ _SHORT = timedelta(seconds=1)
 _TURN = timedelta(milliseconds=5)
 """How long a run may compute before others get their turn."""
 _MOST_TAKEOVERS = 30
+_LONGEST_SLEEP = timedelta(days=30)
+"""The queue counts seconds in 32 bits; who sleeps longer wakes in between."""
+_LONGEST_RUN = timedelta(days=36_525)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class Activation:
         self._effects = asyncio.Semaphore(shop.effects_per_run)
         self._signalled = False
         self._written: Written | None = None
+        self._pen = _Pen(shop.journal, self._recorder)
 
     def signal(self) -> None:
         """An answer came for one of the run's nodes."""
@@ -116,9 +120,14 @@ class Activation:
         """Write what is still to be written and let anybody take the run. Nothing may run now."""
         entry = self._recorder.take()
         entry.release = True
-        await self._shop.journal.write(entry)
+        await self._pen.write(entry)
 
     async def _go(self) -> None:
+        if self.run.attempt >= _MOST_TAKEOVERS:
+            self._recorder.began()
+            message = f"{self.run.attempt - 1} engines ended while they worked on this run."
+            await self._conclude(Fail("crashed_repeatedly", message))
+            return
         try:
             await self._begin()
         except Unavailable:
@@ -127,24 +136,19 @@ class Activation:
             self._recorder.began()
             await self._conclude(Fail(error.code.lower(), error.message))
             return
-        if self.run.attempt >= _MOST_TAKEOVERS:
-            message = f"{self.run.attempt - 1} engines ended while they worked on this run."
-            await self._conclude(Fail("crashed_repeatedly", message))
-            return
         await self._work()
 
     async def _begin(self) -> None:
         run, programs = self.run, self._shop.programs
         key = run.workflow_id, run.version, run.trigger_node_id
         self._program: Program = programs.find(*key) or await programs.get(*key)
-        facts = {} if run.last_sequence == 1 else await self._read_facts()
+        facts = {} if run.last_sequence == 1 else await _read_facts(self._shop.database, run.id)
         self._state = RunState(self._program.flow, items_of(decode(run.input)), facts)
         self._facts = RunFacts(
             run.id, run.tenant_id, run.workflow_id, run.version, run.mode, run.trigger
         )
         started_at = self._recorder.began()
-        seconds = self._program.workflow.settings.timeout
-        self._deadline = started_at + timedelta(seconds=seconds) if seconds else None
+        self._deadline = _deadline(started_at, self._program.workflow.settings.timeout)
 
     async def _work(self) -> None:
         """Turn in the circle until nothing is left to do."""
@@ -275,7 +279,7 @@ class Activation:
         if self._written in (Written.LOST, Written.UNKNOWN):
             raise _Gone
         if self._written is Written.REFUSED:
-            await self._conclude(Fail("not_storable", "The database refused the run's data."))
+            await self._conclude_refused()
             return False
         while self._happened:
             happened = self._happened.popleft()
@@ -328,13 +332,16 @@ class Activation:
             one.phase is Phase.WAITING and one.waited is not None and one.waited.answerable
             for one in waiting
         )
-        seconds = None if due is None else int((due - now).total_seconds())
+        seconds = None if due is None else int(min(due - now, _LONGEST_SLEEP).total_seconds())
         entry.sleep = Sleep(f"{self.run.id}:{entry.last_sequence}", seconds, open_waits)
-        written = await self._shop.journal.write(entry)
+        written = await self._pen.write(entry)
         if written is Written.AWAKE:
             self._recorder.resumed()
             await self._hear_answers()
             return True
+        if written is Written.REFUSED:
+            await self._conclude_refused()
+            return False
         if written is not Written.DONE:
             self._written = written
             raise _Gone
@@ -344,7 +351,7 @@ class Activation:
 
     def _send(self) -> "asyncio.Future[Written]":
         """Write what has happened so far, without waiting for it."""
-        written = self._shop.journal.write(self._recorder.take())
+        written = self._pen.write(self._recorder.take())
         written.add_done_callback(self._heard_back)
         return written
 
@@ -357,15 +364,59 @@ class Activation:
         """End the run; what is under way is stopped first."""
         for task in self._running:
             task.cancel()
-        entry = self._recorder.ends(how)
-        written = await self._shop.journal.write(entry)
+        written = await self._pen.write(self._recorder.ends(how))
         if written is Written.REFUSED:
-            refused = Fail("not_storable", "The database refused the run's data.")
-            written = await self._shop.journal.write(self._recorder.ends(refused))
-        if written is not Written.DONE:
+            await self._conclude_refused()
+        elif written is not Written.DONE:
             self._written = written
             raise _Gone
 
-    async def _read_facts(self) -> dict[tuple[str, tuple[int, ...]], list[AnyFact]]:
-        async with self._shop.database.transaction() as connection:
-            return await read_facts(await driver_of(connection), self.run.id)
+    async def _conclude_refused(self) -> None:
+        """End a run whose data PostgreSQL does not take; its history ends behind what is stored."""
+        for task in self._running:
+            task.cancel()
+        await self._pen.rewind()
+        refused = Fail("not_storable", "The database refused the run's data.")
+        self._written = await self._pen.write(self._recorder.ends(refused))
+        if self._written is not Written.DONE:
+            raise _Gone
+
+
+class _Pen:
+    """Writes a run's entries, and keeps in mind how far its history is stored."""
+
+    def __init__(self, journal: Journal, recorder: Recorder) -> None:
+        self._journal = journal
+        self._recorder = recorder
+        self._unsettled: set[asyncio.Future[Written]] = set()
+
+    def write(self, entry: Entry) -> "asyncio.Future[Written]":
+        """Write an entry."""
+        written = self._journal.write(entry)
+        self._unsettled.add(written)
+
+        def settle(written: "asyncio.Future[Written]") -> None:
+            self._unsettled.discard(written)
+            if not written.cancelled() and written.result() in (Written.DONE, Written.AWAKE):
+                self._recorder.stored(entry)
+
+        written.add_done_callback(settle)
+        return written
+
+    async def rewind(self) -> None:
+        """Go on behind what is stored, once that is known."""
+        if self._unsettled:
+            await asyncio.wait(self._unsettled)
+        self._recorder.rewind()
+
+
+def _deadline(started_at: datetime, seconds: float | None) -> datetime | None:
+    longest = _LONGEST_RUN.total_seconds()
+    return started_at + timedelta(seconds=min(seconds, longest)) if seconds else None
+
+
+async def _read_facts(
+    database: Database, run_id: str
+) -> dict[tuple[str, tuple[int, ...]], list[AnyFact]]:
+    async with database.transaction() as connection:
+        return await read_facts(await driver_of(connection), run_id)

@@ -20,8 +20,9 @@ def encode(value: Any) -> str:
     """
     try:
         return orjson.dumps(value, option=_STRICT).decode()
-    except TypeError:
-        pass
+    except TypeError as error:
+        if "Recursion limit" in str(error):
+            raise NotJson("The output is nested too deeply.") from error
     try:
         # Large integers are JSON although orjson does not say them; half characters are not.
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

@@ -29,7 +29,7 @@ class Recorder:
     def __init__(self, run: ClaimedRun, clock: Clock) -> None:
         self._run = run
         self._clock = clock
-        self._sequence = run.last_sequence
+        self._sequence = self._stored = run.last_sequence
         self._entry = Entry(run, run.last_sequence + 1)
         self._started_at = run.started_at
         self._has_waited = run.status == "waiting" or run.last_sequence > 1
@@ -44,6 +44,15 @@ class Recorder:
         self._sequence += len(entry.events)
         self._entry = Entry(self._run, self._sequence + 1)
         return entry
+
+    def stored(self, entry: Entry) -> None:
+        """An entry is in the journal."""
+        self._stored = max(self._stored, entry.last_sequence)
+
+    def rewind(self) -> None:
+        """Drop what was not stored; the history goes on behind what was."""
+        self._sequence = self._stored
+        self._entry = Entry(self._run, self._sequence + 1)
 
     # --- the run
 

@@ -137,6 +137,26 @@ class TestRunning:
         assert run.error["code"] == "run_timeout"
         assert WORLD.stopped == {f"{run.id}:a": 1}
 
+    @pytest.mark.parametrize("seconds", [1e10, 1e12, 1e300])
+    async def test_a_run_may_be_given_all_the_time_there_is(
+        self, engine: TestEngine, seconds: float
+    ) -> None:
+        workflow = await engine.save(
+            definition([node("a", "flow.noop")], "start > a", timeout=seconds)
+        )
+        assert (await engine.finish(workflow)).status == "completed"
+
+    @pytest.mark.parametrize("levels", [300, 985, 3000])
+    async def test_what_is_nested_too_deeply_fails_its_node(
+        self, engine: TestEngine, levels: int
+    ) -> None:
+        deep = f"{{{{ (() => {{ let a = 1; for (let i = 0; i < {levels}; i++) a = {{a}};"
+        a = a_set("a", deep=f"{deep} return a }})() }}}}")
+        workflow = await engine.save(definition([a], "start > a"))
+        run = await engine.finish(workflow)
+        assert run.error is not None
+        assert run.error["node_id"] == "a"
+
     async def test_strange_text_comes_through(self, engine: TestEngine) -> None:
         workflow = await engine.save(
             definition([node("a", "test.give", what="nul"), a_set("b", n=1)], "start > a; a > b")
@@ -146,6 +166,22 @@ class TestRunning:
 
 
 class TestWaiting:
+    async def test_a_wait_may_be_longer_than_the_queue_can_count(self, engine: TestEngine) -> None:
+        wait = node("a", "flow.wait", mode="until", until="2199-01-01T00:00:00Z")
+        workflow = await engine.save(definition([wait], "start > a", timeout=1e10))
+        run = await engine.start(workflow)
+        await engine.until(run.id, "run.waiting")
+        assert (await engine.run(run.id)).status == "waiting"
+
+    async def test_a_question_that_cannot_be_stored_ends_the_run(self, engine: TestEngine) -> None:
+        ask = node("a", "human.approval", title="{{ $json.t }}")
+        workflow = await engine.save(definition([ask], "start > a"))
+        run = await engine.finish(workflow, {"t": "a\0b"})
+        assert run.error is not None
+        assert run.error["code"] == "not_storable"
+        sequences = [event.sequence for event in await engine.history(run.id)]
+        assert sequences == list(range(1, run.last_sequence + 1))
+
     async def test_a_wait_parks_the_run_and_time_wakes_it(self, engine: TestEngine) -> None:
         workflow = await engine.save(
             definition([node("pause", "flow.wait", amount=2, unit="seconds")], "start > pause")
