@@ -16,12 +16,20 @@ from engine_service.node import (
     Outcome,
     PureNode,
 )
-from engine_service.values.joins import Blend, Matches, Matching, alone, join, with_suffix
+from engine_service.values.joins import (
+    Blend,
+    Matches,
+    Matching,
+    TooManyPairs,
+    alone,
+    join,
+    with_suffix,
+)
 from engine_service.values.paths import Path, parse_path
 from shared.workflow import Item, JsonObject
 
 MOST_INPUTS = 10
-MOST_COMBINATIONS = 1_000_000
+MOST_COMBINATIONS = 200_000
 InputName = Literal[
     "input1", "input2", "input3", "input4", "input5",
     "input6", "input7", "input8", "input9", "input10",
@@ -219,8 +227,10 @@ class _Combination:
         parameters = self.parameters
         if not one or not other:
             return self._without_partners(one, other)
-        matches = self._matching().find(one, other)
-        _limit(len(matches.pairs))
+        try:
+            matches = self._matching().find(one, other)
+        except TooManyPairs as error:
+            raise _too_many("Too many") from error
         if parameters.join == "keep_non_matches":
             return self._non_matches(matches)
         only = [self._alone(0, index) for index in matches.only_left]
@@ -253,6 +263,7 @@ class _Combination:
             [self._path(field.right or field.left) for field in fields],
             self.parameters.fuzzy,
             self.parameters.multiple_matches == "first",
+            MOST_COMBINATIONS,
         )
 
     def _path(self, name: str) -> Path:
@@ -303,9 +314,12 @@ class _Combination:
 
 def _limit(count: int) -> None:
     if count > MOST_COMBINATIONS:
-        raise NodeError(
-            Failed("too_many_items", f"{count} combinations; {MOST_COMBINATIONS} are the most.")
-        )
+        raise _too_many(str(count))
+
+
+def _too_many(count: str) -> NodeError:
+    message = f"{count} combinations; {MOST_COMBINATIONS} are the most."
+    return NodeError(Failed("too_many_items", message))
 
 
 def _marked(items: list[Item], source: str) -> list[Item]:

@@ -5,6 +5,7 @@ functions are pure, and copy what they change.
 """
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -54,6 +55,10 @@ class Blend:
         return new
 
 
+class TooManyPairs(ValueError):
+    """More pairs belong together than are wanted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Matching:
     """Which items of two inputs belong together: those whose named fields are equal."""
@@ -62,9 +67,14 @@ class Matching:
     right: Sequence[Path]
     loose: bool = False
     first_only: bool = False
+    most: int = sys.maxsize
 
     def find(self, left: Sequence[Item], right: Sequence[Item]) -> "Matches":
-        """Every pair that belongs together, and the items that stay alone."""
+        """Every pair that belongs together, and the items that stay alone.
+
+        Raises:
+            TooManyPairs: There are more than `most` of them.
+        """
         by_key: dict[tuple[Any, ...], list[int]] = {}
         for index, item in enumerate(right):
             key = self._key(item, self.right)
@@ -77,6 +87,8 @@ class Matching:
             partners = by_key.get(key, []) if key is not None else []
             if self.first_only:
                 partners = partners[:1]
+            if len(matches.pairs) + len(partners) > self.most:
+                raise TooManyPairs
             matches.pairs.extend((index, partner) for partner in partners)
             taken.update(partners)
             if not partners:

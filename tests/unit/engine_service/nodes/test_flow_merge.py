@@ -144,10 +144,17 @@ def test_every_combination_is_made() -> None:
     ]  # fmt: skip
 
 
-def test_too_many_combinations_are_refused() -> None:
-    side: list[Item] = [{"json": {}}] * 1001
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"mode": "combine", "combine_by": "all"},
+        {"mode": "combine", "match": [{"left": "same"}]},
+    ],
+    ids=["all", "fields"],
+)
+def test_too_many_combinations_are_refused(parameters: JsonObject) -> None:
+    side: list[Item] = [{"json": {"same": 1}}] * 1001
     inputs = {"input1": side, "input2": side}
-    parameters = {"mode": "combine", "combine_by": "all"}
     outcome = run_pure(FlowMerge, given(FlowMerge, parameters, inputs))
     assert isinstance(outcome, Failed)
     assert outcome.code == "too_many_items"
