@@ -66,7 +66,7 @@ def access_token(url: str) -> str:
     """
     if token := os.environ.get("FLOWLOOM_TOKEN"):
         return token
-    login = _logins().get(url)
+    login = _logins(url).get(url)
     if login is not None and not login.fresh:
         login = _keep(url, _refresh(url, login))
     if login is None:
@@ -131,28 +131,33 @@ def _login_of(answer: dict[str, Any]) -> Login:
     )
 
 
-def _store() -> Path:
+def _store(url: str) -> Path:
+    """Beside the mesh when it is the one here: another mesh may have had the same address."""
+    state = state_directory()
+    mesh = state.find_mesh()
+    if mesh is not None and mesh.gateway_url == url:
+        return state.path / "logins.json"
     home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(home) / "flowloom" / "logins.json"
 
 
-def _logins() -> dict[str, Login]:
+def _logins(url: str) -> dict[str, Login]:
     try:
-        content = json.loads(_store().read_text())
-        return {url: Login(**login) for url, login in content.items()}
+        content = json.loads(_store(url).read_text())
+        return {known: Login(**login) for known, login in content.items()}
     except (FileNotFoundError, ValueError, TypeError):
         return {}
 
 
 def _keep(url: str, login: Login | None) -> Login:
     """Remember a login, or forget one that has ended."""
-    logins = _logins()
+    logins = _logins(url)
     if login is None:
         logins.pop(url, None)
-        _write(_store(), {known: asdict(one) for known, one in logins.items()})
+        _write(_store(url), {known: asdict(one) for known, one in logins.items()})
         return _keep(url, _local_login(url))
     logins[url] = login
-    _write(_store(), {known: asdict(one) for known, one in logins.items()})
+    _write(_store(url), {known: asdict(one) for known, one in logins.items()})
     return login
 
 
