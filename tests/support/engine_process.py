@@ -149,6 +149,10 @@ async def engine_processes(
     try:
         await asyncio.gather(*(engine.start() for engine in engines))
         yield engines
+    except BaseException:
+        for engine in engines:  # pytest shows it with the failure
+            sys.stderr.writelines(f"{line}\n" for line in engine.lines[-20:])
+        raise
     finally:
         for engine in engines:
             await engine.end()

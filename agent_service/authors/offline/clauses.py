@@ -75,6 +75,7 @@ _CUTS: tuple[tuple[Link, "re.Pattern[str]"], ...] = (
     ("and", re.compile(rf"[,，、]?\s*(?:并且|并|同时|而且|且)(?={HAN_ACTION})|[,，]\s*(?:则|就"
         rf"|便)?(?={HAN_ACTION})")),
     ("and", re.compile(r"[,，]?\s*\b(?:and\s+)?(?=for (?:each|every)\b)|[,，](?=对于?每)", _FLAGS)),
+    ("then", re.compile(r"(?<=[\u4e00-\u9fff])后(?=(?:发|保存|推送|回复|提交|通知|写入|存))")),
     ("and", re.compile(r"[,，]\s*(?=(?:如果|若|要是|假如|一旦|除非))")),
 )  # fmt: skip
 _LEADING = re.compile(
@@ -97,6 +98,7 @@ _TRAILING_IF = re.compile(
     r"as)\s+(?P<cond>.{4,})$",
     _FLAGS,
 )
+_MORE = re.compile(rf"(?:and|or)\s+(?!{ACTION_START})", _FLAGS)
 _ACTION = re.compile(rf"\s+(?={ACTION_START})", _FLAGS)
 _BEFORE_NOUNS = frozenset({
     "the", "a", "an", "my", "our", "your", "its", "his", "her", "their", "this", "that", "is",
@@ -173,7 +175,7 @@ def _read_if(link: Link, word: str, rest: str, text: Text) -> list[Clause]:
     negated = word in ("unless", "除非")
     if found := _IF_END.search(rest):
         condition, act = rest[: found.start()], rest[found.end() :]
-    elif (parts := split_condition(rest, text)) and parts[1]:
+    elif (parts := split_condition(rest, text)) and _MORE.match(parts[1]) is None and parts[1]:
         condition, act = rest[: len(rest) - len(parts[1])], parts[1]
     else:
         condition, act = _before_action(rest)

@@ -22,6 +22,7 @@ from agent_service.authors.offline.reading import (
     Code,
     Comparison,
     Condition,
+    Fan,
     FieldOf,
     Foreign,
     ForeignStart,
@@ -254,6 +255,9 @@ class _Composer:
                 return self._choice(step, label, place)
             case Loop():
                 return self._loop(step, label, place)
+            case Fan():
+                ways = [self._steps(way, replace(place, row=self._row())) for way in step.ways]
+                return _meet(ways)
             case Together():
                 return self._together(label, place)
             case _:

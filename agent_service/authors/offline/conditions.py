@@ -112,6 +112,14 @@ _UNARY: tuple[tuple[str, str, str], ...] = (
     ("boolean", "false", r"(?:is|are) (?:false|no|off|disabled|unchecked)|(?:为假|为否)"),
 )
 
+_LIMIT = re.compile(
+    r"\b(?:orders?|invoices?|payments?|purchases?|transactions?|expenses?|refunds?|deals?"
+    r"|amounts?)\s+"
+    r"(?:(?P<more>over|above|greater than|more than|larger than)|(?P<less>under|below|less "
+    r"than))\s+"
+    rf"(?P<value>{_AMOUNT})",
+    _FLAGS,
+)
 _APPROVED = re.compile(
     r"^(?:(?:i|we|they|he|she|it|this|that|the (?:manager|boss|request|approver|order))\s*)?"
     r"(?:(?:is|was|gets?|has been)\s+)?(?:approved?s?|agrees?|confirmed?|accept(?:s|ed)?|says? "
@@ -130,7 +138,7 @@ _FAILED = re.compile(
     r"^(?:it|that|this|(?:the )?(?:request|call|api|response|step|check|server|site|website|page"
     r"|service))\s+"
     r"(?:fails|failed|errors|is down|returns? (?:an? )?error|is not (?:ok|available|reachable)|"
-    r"isn't (?:ok|available|reachable))|^(?:请求|调用|接口)(?:失败|出错|报错)$",
+    r"isn't (?:ok|available|reachable))|^(?:请求|调用|接口|它|检查)?(?:失败|出错|报错)$",
     _FLAGS,
 )
 _LITERAL = r"[\ue000-\uf8ff]"
@@ -227,6 +235,17 @@ def _inherit(
     if isinstance(first, Comparison) and isinstance(one, Comparison) and one.left == FieldOf(""):
         return replace(one, left=first.left)
     return one
+
+
+def read_limit(plain: str, text: Text) -> Condition | None:
+    """A limit within something to do: `for each order over 1000`, `any invoice above $5,000`."""
+    found = _LIMIT.search(plain)
+    if found is None:
+        return None
+    operator = "lt" if found["less"] else "gt"
+    value = to_amount(_number_in(found["value"]))
+    test = Comparison(FieldOf("amount"), "number", operator, value)
+    return None if value is None else Condition(text.restore(found.group()), [test])
 
 
 def split_condition(plain: str, text: Text) -> tuple[Condition, str] | None:

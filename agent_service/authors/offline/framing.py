@@ -48,7 +48,8 @@ _META = re.compile(
     _FLAGS,
 )
 _EMPTY = re.compile(
-    r"^(?:(?:please|create|build|make|set up|with|a|an|the|me|new|simple|workflow|automation|in"
+    r"^(?:it )?(?:run|start|begin|check|schedule|trigger|execute|go|work)(?:s|es)?(?: it)?:?$"
+    r"|^(?:(?:please|create|build|make|set up|with|a|an|the|me|new|simple|workflow|automation|in"
     r"|for|"
     r"to|and|then|using|that|which|it|of|by|[\ue000-\uf8ff]|创建|一个|工作流|流程)\s*)+[,.:]?$",
     _FLAGS,

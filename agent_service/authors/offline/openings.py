@@ -12,6 +12,7 @@ from agent_service.authors.offline.clock_times import find_times
 from agent_service.authors.offline.reading import (
     Branch,
     Choice,
+    Fan,
     Foreign,
     ForeignStart,
     Http,
@@ -167,6 +168,9 @@ def _fill_step(step: Step, answers: Mapping[str, str], numbers: _Numbers) -> lis
             ]
             default = _fill_steps(step.default, answers, numbers)
             return [replace(step, cases=cases, default=default)]
+        case Fan():
+            ways = [_fill_steps(way, answers, numbers) for way in step.ways]
+            return [replace(step, ways=ways)]
         case Loop():
             return [replace(step, steps=_fill_steps(step.steps, answers, numbers))]
         case _:

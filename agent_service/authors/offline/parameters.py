@@ -49,7 +49,7 @@ def webhook(start: WebhookStart, title: str, *, responds: bool) -> JsonObject:
 def _path_for(words: str) -> str:
     if words in _PATHS:
         return _PATHS[words]
-    name = slug(words, "hook").replace("_", "-")
+    name = slug(words, "hook").replace("_", "-").removeprefix("webhook-")
     name = "-".join(name.split("-")[:4])
     return name if name.endswith("s") or "-" in name or name == "hook" else f"{name}s"
 
@@ -63,7 +63,9 @@ def http(step: Http, scope: Scope, *, whole_response: bool) -> JsonObject:
     """Of `http.request`."""
     given: JsonObject = {"method": step.method, "url": scope.constant(step.url or NO_ADDRESS)}
     if step.body is not None:
-        given["body"] = scope.payload(step.body)
+        body = scope.payload(step.body)
+        said = isinstance(step.body, Constant) and isinstance(body, str)
+        given["body"] = {"text": body} if said else body
     if step.headers:
         given["headers"] = dict(step.headers)
     if whole_response:

@@ -10,6 +10,7 @@ from agent_service.authors.offline.reading import (
     Branch,
     Choice,
     Code,
+    Fan,
     Foreign,
     ForeignStart,
     Http,
@@ -83,7 +84,7 @@ def _steps(
     planned: list[PlanStep] = []
     for step in steps:
         node_type = NODE_TYPES.get(type(step), "")
-        if not isinstance(step, Ignore):
+        if not isinstance(step, Ignore | Fan):
             planned.append(
                 PlanStep(
                     text=_text_of(step, language),
@@ -110,6 +111,8 @@ def _ways(step: Step, language: str) -> list[tuple[str, Sequence[Step]]]:
             return [*cases, *([(otherwise, step.default)] if step.default else [])]
         case Loop():
             return [("", step.steps)]
+        case Fan():
+            return [("", way) for way in step.ways]
         case _:
             return []
 

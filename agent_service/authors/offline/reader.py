@@ -12,11 +12,12 @@ from dataclasses import replace
 from agent_service.authors.offline import framing
 from agent_service.authors.offline.actions import RECOGNIZERS, STATEMENT_RECOGNIZERS
 from agent_service.authors.offline.actions.approvals import is_approval
+from agent_service.authors.offline.actions.language import read_language_task
 from agent_service.authors.offline.actions.lists import loop_source, read_loop
-from agent_service.authors.offline.actions.requests import page_to_fetch
+from agent_service.authors.offline.actions.requests import fan_out, page_to_fetch, read_probe
 from agent_service.authors.offline.actions.routes import read_routes
 from agent_service.authors.offline.clauses import Clause, split
-from agent_service.authors.offline.conditions import read_condition
+from agent_service.authors.offline.conditions import read_condition, read_limit
 from agent_service.authors.offline.openings import fill, open_points
 from agent_service.authors.offline.reading import (
     Ai,
@@ -26,6 +27,8 @@ from agent_service.authors.offline.reading import (
     Choice,
     Code,
     Condition,
+    Fan,
+    Http,
     Ignore,
     Loop,
     Reading,
@@ -55,6 +58,12 @@ _AFTER_CONSENT = re.compile(
     r"with)\s+)?[^,，]*?(?:approv(?:es?|al|ed)|permission|consent|"
     r"confirm(?:s|ation)?|agrees?|sign-?off|go-?ahead))[,，]?\s+(?P<act>\S.+)$"
     r"|^(?P<han>.*?(?:审批|批准|同意|确认)(?:之?后|通过后|了?再))[,，]?(?P<hanact>.+)$",
+    re.IGNORECASE,
+)
+
+_CONSENT_GIVEN = re.compile(
+    r"^(?:(?:once|when|after|if)\s+)?(?:(?:it is|it's) )?(?:approved|approval|confirmed|agreed)$"
+    r"|^(?:批准|同意|确认|审批通过|审批)$",
     re.IGNORECASE,
 )
 
@@ -95,6 +104,15 @@ def _without(plain: str, found: StartFound) -> str:
     return _AND_CONDITION.sub("\nif ", "".join(pieces))
 
 
+def _limited(steps: list[Step], limit: Condition) -> list[Step]:
+    """The steps for what the limit lets pass; a loop goes over all and looks at each."""
+    last = steps[-1]
+    if isinstance(last, Loop):
+        last.steps[:] = [Branch(limit.phrase, limit, list(last.steps), [])]
+        return steps
+    return [Branch(limit.phrase, limit, steps, [])]
+
+
 class _Tree:
     """Grows the tree of steps, clause by clause."""
 
@@ -105,6 +123,7 @@ class _Tree:
         self._outside: dict[int, list[Step]] = {}
         self._branch: Branch | None = None
         self._once = False
+        self._bodies: set[int] = set()
 
     def grow(self, clauses: Sequence[Clause]) -> list[Step]:
         for clause in clauses:
@@ -120,7 +139,10 @@ class _Tree:
     def _open(self, clause: Clause) -> None:
         """A condition: a new branch where we are, or back at the trunk for a new sentence."""
         self._leave(clause)
-        condition = read_condition(clause.plain, self._text)
+        probe, plain = read_probe(clause.plain, self._text)
+        if probe is not None:
+            self._here.append(probe)
+        condition = read_condition(plain, self._text)
         if clause.negated:
             condition = replace(condition, negated=not condition.negated)
         if self._about_consent(condition):
@@ -167,17 +189,23 @@ class _Tree:
             self._here, self._once = self._root, False
         elif clause.link == "then" and self._here is not self._root:
             only_consent = all(isinstance(step, Ask) for step in self._here)
-            if self._here and only_consent:
+            if self._here and only_consent and id(self._here) not in self._bodies:
                 self._here = self._outside.get(id(self._here), self._root)
 
     def _do(self, clause: Clause) -> None:
         self._leave(clause)
-        for step in self._steps(clause.plain):
+        steps = self._steps(clause.plain)
+        limit = read_limit(clause.plain, self._text) if steps else None
+        if limit is not None:
+            steps = _limited(steps, limit)
+        for step in steps:
             self._place(step, clause)
         if self._once and self._here is not self._root:
             self._here, self._once = self._outside.get(id(self._here), self._root), False
 
     def _place(self, step: Step, clause: Clause) -> None:
+        if isinstance(step, Ask) and self._is_same_consent(clause):
+            return
         if isinstance(step, Ignore) and clause.link == "sentence" and self._branch is not None:
             if not self._branch.otherwise:
                 self._branch.otherwise.append(step)
@@ -194,7 +222,13 @@ class _Tree:
         self._here.append(step)
         if isinstance(step, Loop):
             self._outside[id(step.steps)] = self._here
+            self._bodies.add(id(step.steps))
             self._here = step.steps
+
+    def _is_same_consent(self, clause: Clause) -> bool:
+        """`approved, then …` right after the approval is the same consent once more."""
+        asked = bool(self._here) and isinstance(self._here[-1], Ask)
+        return asked and bool(_CONSENT_GIVEN.match(clause.plain.strip()))
 
     def _steps(self, plain: str) -> list[Step]:
         """The steps that one clause asks for."""
@@ -214,13 +248,22 @@ class _Tree:
         wish = framing.is_wish(plain)
         for recognize in RECOGNIZERS if wish else STATEMENT_RECOGNIZERS:
             step = recognize(plain, self._text)
-            if isinstance(step, Ai | Code | SetFields):
-                page = page_to_fetch(plain, self._text)
-                return [page, step] if page else [step]
             if step is not None:
-                return [step]
+                return self._completed(step, plain)
         # A statement is not a wish; only what was to be done and is not understood is unmatched.
         return [Unmatched(self._text.restore(plain))] if wish else []
+
+    def _completed(self, step: Step, plain: str) -> list[Step]:
+        """A step with what it needs first, or what the same words ask for after it."""
+        if isinstance(step, Ai | Code | SetFields):
+            page = page_to_fetch(plain, self._text)
+            return [page, step] if page else [step]
+        if isinstance(step, Http) and step.url and step.method == "GET":
+            urls = [part.value for part in self._text.literals(plain, "url")]
+            more = [] if len(urls) < 2 else [Fan(step.phrase, fan_out(step, urls))]
+            task = read_language_task(plain, self._text)
+            return [*(more or [step]), *([task] if isinstance(task, Ai) else [])]
+        return [step]
 
     def _after_consent(self, plain: str) -> list[Step]:
         """`after my approval send it`, `send it once I approve`: the consent comes first."""
@@ -229,8 +272,11 @@ class _Tree:
             return []
         gate = found["gate"] or found["gate2"] or found["han"]
         act = self._steps(found["act"] or found["act2"] or found["hanact"])
-        known = [step for step in act if not isinstance(step, Unmatched)]
-        return [Ask(self._text.restore(gate), ""), *known] if known and is_approval(gate) else []
+        known: list[Step] = [step for step in act if not isinstance(step, Unmatched)]
+        if not known or not is_approval(gate):
+            return []
+        asked = bool(self._here) and isinstance(self._here[-1], Ask)
+        return known if asked else [Ask(self._text.restore(gate), ""), *known]
 
     def _looped(self, plain: str, loop: Loop, rest: str) -> list[Step]:
         inner = self._single(rest) if rest else []

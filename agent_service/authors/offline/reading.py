@@ -273,6 +273,14 @@ class Loop:
 
 
 @dataclass(frozen=True, slots=True)
+class Fan:
+    """Several things happen side by side."""
+
+    phrase: str
+    ways: Sequence[list["Step"]]
+
+
+@dataclass(frozen=True, slots=True)
 class Together:
     """Branches before are brought together."""
 
@@ -296,6 +304,7 @@ Step = (
     | Branch
     | Choice
     | Loop
+    | Fan
     | Together
 )
 
@@ -351,6 +360,9 @@ def walk(steps: Sequence[Step]) -> list[Step]:
                 found += walk(step.default)
             case Loop():
                 found += walk(step.steps)
+            case Fan():
+                for way in step.ways:
+                    found += walk(way)
             case _:
                 pass
     return found

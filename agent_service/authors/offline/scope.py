@@ -84,7 +84,8 @@ class Scope:
         subject = self._owner(path)
         head = path.partition(".")[0]
         if not path:
-            return self._root(subject, subject.text or subject.root)
+            only = subject.fields[0] if subject.root == "data" and len(subject.fields) == 1 else ""
+            return _dotted(self._root(subject, subject.text or subject.root), only)
         if head in subject.parts:
             return _dotted(self._root(subject, ""), path)
         return _dotted(self._root(subject, subject.root), path)

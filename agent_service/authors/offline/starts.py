@@ -38,11 +38,12 @@ _ARRIVES = (
 )
 _DOING = (
     r"(?:run|reply|respond|send|fetch|summari[sz]e|classify|translate|ask|wait|save|store|notify|"
-    r"return|forward|extract|stop|filter|check|post (?:it|them|the)|add (?:a|the)|set)\b"
+    r"return|forward|extract|stop|filter|check|echo|post (?:it|them|the)|add (?:a|the)|set)"
+    r"(?:s|es)?\b"
 )
 _END = (
     r"[^,，.;。\n]*?(?=[,，.;。]|\bthen\b|\band (?:the|its|their)\b|"
-    rf"(?<!\bto)(?<!\bthe)(?<!\ba)(?<!\ban)\s+(?:and )?{_DOING}|$)"
+    rf"(?<!\bto)(?<!\bthe)(?<!\ba)(?<!\ban)(?:\s+|(?<=\s))(?:and |that |which )?{_DOING}|$)"
 )
 _WEBHOOK: tuple["re.Pattern[str]", ...] = (
     re.compile(
@@ -146,6 +147,11 @@ _FOREIGN = re.compile(
 _INPUT = re.compile(
     r"\((?:the )?(?:variables?|inputs?|parameters?|named?)\s*:?\s*(?P<names>[\w\s,]+?)\)"
     r"|[（(](?:变量|输入|参数)\s*(?P<han>[\w\s,、]+?)[)）]",
+    _FLAGS,
+)
+_AS_INPUT = re.compile(
+    r"\b(?:takes?|accepts?|given|asks? for|with|needs?)\s+(?P<names>(?:(?:a|an|the)\s+\w+"
+    r"(?:\s*,\s*|\s+and\s+)?)+)\s*(?:\([^)]*\)\s*)?as (?:an? )?inputs?\b",
     _FLAGS,
 )
 _PROVIDES = re.compile(
@@ -283,6 +289,8 @@ def _manual(text: Text) -> StartFound | None:
 def _inputs(plain: str) -> list[str]:
     """Names of inputs that the text gives in brackets: `(variable topic)`."""
     names: list[str] = []
+    if said := _AS_INPUT.search(plain):
+        return re.findall(r"\b(?:a|an|the)\s+(\w+)", said["names"], _FLAGS)
     provided = _PROVIDES.search(plain)
     if provided is None:
         return names

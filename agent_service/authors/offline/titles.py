@@ -4,6 +4,7 @@ from agent_service.authors.offline.labels import start_label, step_label
 from agent_service.authors.offline.reading import (
     Branch,
     Choice,
+    Fan,
     ForeignStart,
     Ignore,
     ManualStart,
@@ -23,7 +24,7 @@ def title_of(start: Start, steps: list[Step], language: str) -> str:
     done = [
         step_label(step, language)
         for step in walk(steps)
-        if not isinstance(step, Branch | Choice | Ignore)
+        if not isinstance(step, Branch | Choice | Fan | Ignore)
     ]
     named = list(dict.fromkeys(done))[:_MOST]
     colon, comma = ("：", "、") if language == "zh" else (": ", ", ")

@@ -30,13 +30,15 @@ _WHOLE = re.compile(
     r"message|messages|item|items|record|records|result|results|response|output|outcome|answer"
     r"|object|content|"
     r"summary|summaries|translation|text|report|list|ticket|lead|submission|invoice|form|file"
-    r"|reply|rest|"
+    r"|reply|rest|what (?:it (?:receives?|received|gets?|got)|was (?:sent|received)|came in)|"
     r"它|他们|结果|数据|内容|订单|消息|请求|全部|所有数据|原始数据|摘要|总结|翻译|响应)"
     r"(?: all| back)?(?: (?:as|in) (?:json|is|text|a json|plain text).*)?$",
     re.IGNORECASE,
 )
 _ORIGINAL = re.compile(
-    r"\b(?:original|received|incoming|request|payload|input|body)\b|原始|收到的", re.IGNORECASE
+    r"\b(?:what (?:it|was|came)|original|received|incoming|request|payload|input|body)\b|原始"
+    r"|收到的",
+    re.IGNORECASE,
 )
 _BRACES = re.compile(r"\{.*\}", re.DOTALL)
 _TEMPLATE = re.compile(r"\{\{?\s*\$?(?:json\.)?([\w.]+)\s*\}?\}")

@@ -1,4 +1,9 @@
-"""The verbs with which something to do begins, for cutting a request into clauses."""
+"""The verbs with which something to do begins, for cutting a request into clauses.
+
+Some of them are nouns too (`the name and email`); those count only with an object behind them.
+"""
+
+import re
 
 _VERBS = (
     "send", "post", "put", "patch", "delete", "get", "fetch", "call", "request", "pull", "download",
@@ -16,8 +21,9 @@ _VERBS = (
     "approve", "require", "need", "let", "have", "create", "open", "close", "schedule", "book",
     "enrich", "validate", "verif(?:y|ies)", "process", "handle", "import", "export", "sync",
     "output", "show", "display", "print", "continue", "proceed", "use", "make", "prioriti[sz]e",
-    "tailor", "recommend", "list", "archive", "move", "copy", "include", "exclude", "mark",
-    "assign", "escalate", "trigger", "start", "begin", "pass", "hand", "give", "transcribe",
+    "tailor", "recommend", "remind", "echo", "list", "archive", "move", "copy", "include",
+    "exclude", "mark", "assign", "escalate", "trigger", "start", "begin", "pass", "hand", "give",
+    "transcribe",
 )  # fmt: skip
 _HAN_VERBS = (
     "发送", "发给", "发到", "发", "推送", "提交", "上传", "调用", "请求", "获取", "抓取", "拉取",
@@ -44,10 +50,22 @@ def _gerund(verb: str) -> str:
     return f"{stem}{verb[-1] if doubled else ''}ing"
 
 
+_OBJECT = (
+    r"(?=\s+(?:it|them|me|us|him|her|this|that|these|those|the|a|an|my|our|your|its|their|every"
+    r"|each|"
+    r"all|any|only|[\ue000-\uf8ff]))"
+)
+_NOUNS_TOO = (
+    "email", "e-mail", "message", "request", "label", "tag", "score", "rate", "rank", "record",
+    "list", "text", "schedule", "trigger", "start", "report", "log", "show", "rate", "use", "copy",
+)  # fmt: skip
+_PLAIN_VERBS = tuple(verb for verb in _VERBS if verb not in _NOUNS_TOO and verb != "e-?mail")
+
 ACTION_START = (
     r"(?:(?:also|only|always|never|immediately|automatically|instantly|just|first|simply|please|"
     r"don'?t|do not)\s+)*"
-    rf"(?:{'|'.join(_VERBS)})(?:s|es)?\b(?!['’])"
+    rf"(?:(?:{'|'.join(_PLAIN_VERBS)})(?:s|es)?\b(?!['’])"
+    rf"|(?:{'|'.join(map(re.escape, _NOUNS_TOO))})(?:s|es)?\b{_OBJECT})"
 )
 """A regular expression for the beginning of something to do, in English."""
 

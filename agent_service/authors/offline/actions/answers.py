@@ -9,7 +9,7 @@ from agent_service.authors.offline.values import read_payload, read_what
 _ANSWER = re.compile(
     r"^(?:then )?(?:reply|replies|respond|responds|return|returns|answer|answers|send (?:it "
     r"|this |that |the \w+ )?back|"
-    r"sends back|give back|output|outputs|echo)\b(?:\s+(?:back|instantly|immediately))?"
+    r"sends back|give back|output|outputs|echo(?:es)?)\b(?:\s+(?:back|instantly|immediately))?"
     r"(?:\s+(?:to|the|for)\s+(?:the |a )?(?:caller|client|webhook|request|requester|sender|user))?"
     r"(?:\s+(?:back|by|with|using))*\s*(?P<what>.*)$",
     re.IGNORECASE,

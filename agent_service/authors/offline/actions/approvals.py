@@ -27,15 +27,15 @@ _APPROVAL = re.compile(
     r"|\b(?:must|should|has to|needs to) be (?:approved|confirmed|reviewed|signed off)\b"
     rf"|^(?:(?:once|when|after|if)\s+)?(?:i|we|{_WHO}) (?:approves?|confirms?|agrees?|says? "
     rf"(?:yes|ok))\b"
-    r"|^(?:my|our|the|a|his|her|manual|human) (?:\w+(?:'s|’s)? )?(?:approval|permission|consent"
-    r"|sign-?off|go-?ahead|ok)$"
+    r"|^(?:my|our|the|a|his|her|manual|human) (?:\w+(?:'s|’s)? )?(?:approvals?|permission"
+    r"|consent|sign-?off|go-?ahead|ok)$|^approvals?$"
     r"|^(?:approve|confirm)s?\b",
     re.IGNORECASE,
 )
 _HAN = re.compile(
     r"问我|问一下我|征求|征得|(?:需要?|经过?|等待?|得到|获得|请求|提交|由|让"
     r"|请)[^,，。\n]{0,8}?(?:审批|批准|同意|确认|审核)"
-    r"|人工(?:审批|审核|确认|复核)|(?:审批|审核|批准|同意)(?:后|之后|通过后|了再)|^(?:审批|审核)$"
+    r"|人工(?:审批|审核|确认|复核)|(?:审批|审核|批准|同意)(?:后|之后|通过后|了再)|^(?:审批|审核|批准|同意|确认)$"
 )
 _APPROVER = re.compile(
     r"\b(?:ask|have|let|by|from|of|approval from|wait for)\s+(?:(?:my|our|the|a)\s+)?"

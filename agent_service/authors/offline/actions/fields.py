@@ -45,6 +45,11 @@ _SHAPE = re.compile(
     r"|转换)(?:数据|字段|结果)",
     re.IGNORECASE,
 )
+_SEVERAL = re.compile(r"^(?:set|sets|add|assign|define)\s+(?P<pairs>.+)$", re.IGNORECASE)
+_PAIR = re.compile(
+    r"^(?:the )?(?P<name>[\w.\ue000-\uf8ff]+)\s*(?:to|as|=|:)\s*(?P<value>.+)$", re.IGNORECASE
+)
+_BETWEEN = re.compile(r"\s*,\s*(?:and\s+)?|\s+and\s+", re.IGNORECASE)
 _FOLLOWED = re.compile(
     r"[\ue000-\uf8ff]\s+(?:followed by|plus|and|concatenated with)\s+(?P<rest>.+)$", re.IGNORECASE
 )
@@ -60,6 +65,8 @@ def read_fields(plain: str, text: Text) -> Step | None:
         names = [field_path(one, text) for one in re.split(r",| and ", found["names"])]
         kept: dict[str, Value] = {name: FieldOf(name) for name in names if name}
         return SetFields(phrase, kept, only=True) if kept else None
+    if (several := _several(plain, text)) is not None:
+        return SetFields(phrase, several)
     found = _ASSIGN.match(plain) or _HAN_ASSIGN.search(plain)
     if found and (name := field_path(found["name"], text)):
         return SetFields(phrase, {name: _value(found["value"], text)})
@@ -73,6 +80,18 @@ def read_fields(plain: str, text: Text) -> Step | None:
         }
         return SetFields(phrase, added) if added else None
     return SetFields(phrase, {}) if _SHAPE.match(plain) else None
+
+
+def _several(plain: str, text: Text) -> dict[str, Value] | None:
+    """`set a to 1 and b to 2`: each name with its own value; None when there is but one."""
+    found = _SEVERAL.match(plain)
+    if found is None:
+        return None
+    pairs = [_PAIR.match(part.strip()) for part in _BETWEEN.split(found["pairs"])]
+    if len(pairs) < 2 or None in pairs:
+        return None
+    read = [(field_path(pair["name"], text), _value(pair["value"], text)) for pair in pairs if pair]
+    return {name: value for name, value in read if name}
 
 
 def _value(words: str, text: Text) -> Value:

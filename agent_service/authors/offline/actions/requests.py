@@ -1,9 +1,10 @@
 """Outgoing HTTP: addresses, methods, what is sent, and look-ups whose address was not said."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from agent_service.authors.offline.reading import Http, Source, Step, Value
+from agent_service.authors.offline.reading import Constant, Http, Source, Step, Value
 from agent_service.authors.offline.systems import find_system
 from agent_service.authors.offline.text import Text
 from agent_service.authors.offline.values import read_payload
@@ -18,6 +19,7 @@ _SENDING = re.compile(
     r"|通知|写入|保存)",
     re.IGNORECASE,
 )
+_PASSIVE = re.compile(r"\b(?:is|are|gets?|be) (?:sent|posted|forwarded|submitted|pushed)\b", re.I)
 _CHANGING = (
     ("PUT", re.compile(r"^(?:put|replace|overwrite)s?\b|更新", re.IGNORECASE)),
     ("PATCH", re.compile(r"^(?:patch|update)(?:es|s)?\b", re.IGNORECASE)),
@@ -38,6 +40,15 @@ _CALLING = re.compile(
     r"^(?:\w+ly )?(?:call|request|hit|invoke|query|fetch|get|make|send|post|pull|download"
     r"|retrieve|read|scrape|check|"
     r"use|perform|poll|ping|look)(?:s|es|ing)?\b|调用|请求|抓取|获取|发送|访问|爬取",
+    re.IGNORECASE,
+)
+_PROBE = re.compile(
+    r"^[\ue000-\uf8ff]\s*(?:(?P<not>does not|doesn't|does no longer)?\s*(?:returns?|answers?"
+    r"|responds? with|"
+    r"gives?)\s+(?:a |with )?(?:status |code )*(?P<status>[1-5]\d\d)|fails|is (?:down|not "
+    r"reachable|"
+    r"unreachable|offline|not available|unavailable)|does not (?:respond|answer|work)|失败"
+    r"|不可用|挂了)",
     re.IGNORECASE,
 )
 _WEB_PAGE = re.compile(
@@ -96,6 +107,27 @@ def read_lookup(plain: str, text: Text) -> Step | None:
     return None
 
 
+def read_probe(plain: str, text: Text) -> tuple[Http | None, str]:
+    """The request that a condition on an address needs: `when https://… does not return 200`.
+
+    Returns:
+        The request, if there is one, and the condition about its answer.
+    """
+    url = text.literal(plain, "url")
+    found = _PROBE.match(plain.strip())
+    if url is None or found is None:
+        return None, plain
+    request = Http(text.restore(plain), "GET", _address(url), purpose=_purpose(plain, text))
+    if status := found["status"]:
+        return request, f"status {'is not' if found['not'] else 'is'} {status}"
+    return request, "it fails"
+
+
+def fan_out(step: Http, urls: Sequence[str]) -> list[list[Step]]:
+    """One request for each of several addresses in the same clause."""
+    return [[replace(step, url=_address(url))] for url in urls]
+
+
 def page_to_fetch(plain: str, text: Text) -> Http | None:
     """The page that `summarize the text of the page` needs first."""
     if not _WEB_PAGE.search(plain):
@@ -120,7 +152,7 @@ def _method(plain: str, said: str) -> str:
     for method, pattern in _CHANGING:
         if pattern.search(plain):
             return method
-    return "POST" if _SENDING.search(plain) else "GET"
+    return "POST" if _SENDING.search(plain) or _PASSIVE.search(plain) else "GET"
 
 
 def _address(url: str) -> str:
@@ -138,10 +170,12 @@ def _address(url: str) -> str:
 def _body(plain: str, text: Text, method: str) -> Value | Mapping[str, Value] | None:
     if method not in ("POST", "PUT", "PATCH"):
         return None
-    before, _, after = _around_address(plain)
+    before, after = _around_address(plain, text)
     said = read_payload(after, text) or read_payload(before, text)
     if said is not None:
         return said
+    if quoted := text.literal(before, "quote"):
+        return Constant(quoted)
     found = re.search(
         r"\b(?:post|send|submit|push|forward|put|patch|write|log|save|store)(?:s|ing"
         r"|ed)?\s+(?P<what>.+?)\s+(?:to|at|into)\s*$",
@@ -160,11 +194,11 @@ def _body(plain: str, text: Text, method: str) -> Value | Mapping[str, Value] | 
     return Source.SUBJECT
 
 
-def _around_address(plain: str) -> tuple[str, str, str]:
+def _around_address(plain: str, text: Text) -> tuple[str, str]:
     """The words before and after the address."""
-    found = re.search(r"[\ue000-\uf8ff]", plain)
-    at = found.start() if found else len(plain)
-    return plain[:at], plain[at : at + 1], plain[at + 1 :]
+    signs = re.finditer(r"[\ue000-\uf8ff]", plain)
+    at = next((sign.start() for sign in signs if text.literals(sign.group(), "url")), len(plain))
+    return plain[:at], plain[at + 1 :]
 
 
 def _named_fields(words: str, text: Text) -> dict[str, Value]:
