@@ -13,8 +13,10 @@ spinning thread or a swollen heap, is gone with it. Some loops inside V8 cannot 
 """
 
 import asyncio
+import ctypes
 import os
 import resource
+import signal
 import struct
 import sys
 from contextlib import AbstractContextManager
@@ -34,6 +36,7 @@ REQUEST = struct.Struct(">IdI")
 REPLY = struct.Struct(">IB")
 DONE, FAILED, TIMEOUT, MEMORY = range(4)
 
+_PR_SET_PDEATHSIG = 1
 _MEGABYTE = 1 << 20
 _BESIDE_THE_HEAP = 96 * _MEGABYTE
 _Realm = tuple[AbstractContextManager[MiniRacer], MiniRacer]
@@ -106,7 +109,7 @@ def _data_size() -> int:
 def _read(stream: BinaryIO, size: int) -> bytes:
     data = stream.read(size)
     if len(data) < size:
-        sys.exit(0)
+        os._exit(0)  # the engine is gone; leaving a realm in good order may wait for ever
     return data
 
 
@@ -137,6 +140,7 @@ async def serve(given: BinaryIO, answers: BinaryIO) -> None:
 
 def main() -> None:
     """Be the worker that the pool started."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # a busy one sees no end of input
     for limit in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE):
         resource.setrlimit(limit, (0, 0))
     asyncio.run(serve(sys.stdin.buffer, sys.stdout.buffer))
