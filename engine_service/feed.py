@@ -22,6 +22,8 @@ from shared.workflow import JsonObject
 
 _KEPT = 1_000
 _LOOK_AFTER_SECONDS = 5.0
+_TURNS = 10
+"""In how many parts everybody is looked after, so that not all ask the database at once."""
 
 
 @dataclass(slots=True, eq=False)
@@ -128,10 +130,11 @@ class Feed:
                 ticket.changed.set()
 
     async def look_after(self) -> None:
-        """Make up for lost hints, until cancelled."""
+        """Make up for lost hints, until cancelled: everybody has a turn in every few seconds."""
         while True:
-            await asyncio.sleep(_LOOK_AFTER_SECONDS)
-            self.hint([*self._channels, *self._tickets])
+            for turn in range(_TURNS):
+                await asyncio.sleep(_LOOK_AFTER_SECONDS / _TURNS)
+                self.hint(in_turn(turn, {*self._channels, *self._tickets}))
 
     def close(self) -> None:
         """Send all followers away once they have what there is; they come back elsewhere."""
@@ -240,6 +243,11 @@ class Feed:
             ticket.response = orjson.loads(run.response)
         if run.ended_at is not None:
             ticket.run = run
+
+
+def in_turn(turn: int, run_ids: Iterable[str]) -> list[str]:
+    """The runs whose turn it is; a run's turn is always the same one, whoever comes and goes."""
+    return [run_id for run_id in run_ids if hash(run_id) % _TURNS == turn]
 
 
 def with_run(event: StoredEvent, run: StoredRun) -> StoredEvent:
