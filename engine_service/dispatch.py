@@ -73,7 +73,7 @@ FROM (
 time, because they become free a moment after it has looked at the clock."""
 
 CLAIM = """
-SELECT run_id AS claim, task_id AS task, attempt, params->>'run_id' AS run_id
+SELECT run_id::text AS claim, task_id::text AS task, attempt, params->>'run_id' AS run_id
 FROM absurd.claim_task('flowloom', %(worker)s, %(lease)s, %(quantity)s)
 """
 """Takes tasks that are free and due, the oldest first."""

@@ -11,7 +11,6 @@ else. What was committed is told to followers in this process, and hinted at to 
 """
 
 import asyncio
-import contextlib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ from engine_service.entry import (
 from engine_service.feed import Feed, with_run
 from engine_service.store import journal as rows
 from engine_service.store.hints import Hint, HintKind
-from engine_service.store.journal import ClaimedRun, Cursor, Driver
+from engine_service.store.journal import Claim, ClaimedRun, Cursor, Driver
 from engine_service.store.link import Link
 from engine_service.store.run_rows import unpack
 from engine_service.store.runs import InsertedRun, NewRun, Taken, read_starts, send_starts
@@ -65,8 +64,7 @@ class _Committed:
     ours: frozenset[str]
     asleep: frozenset[str]
     begun: Sequence[InsertedRun | None]
-    claimed: Sequence[ClaimedRun]
-    orphans: Sequence[str]
+    claimed: Sequence[Claim]
     due: float
 
 
@@ -248,10 +246,8 @@ class Journal:
             for run, begun in zip(new, committed.begun, strict=True)
             if begun is not None and begun.claim is not None
         ]
-        if taken or committed.claimed:
-            self._take([*taken, *committed.claimed])
-        if committed.orphans:
-            await self._drop(committed.orphans)
+        if taken:
+            self._take(taken)
         for one in waiting:
             became = _became(one.entry, committed)
             if became is not Written.LOST:
@@ -264,6 +260,8 @@ class Journal:
             _settle(one.written, became)
         for one, begun in zip(starting, committed.begun, strict=True):
             _settle(one.begun, begun)
+        if committed.claimed:
+            await self._take_up(committed.claimed)
 
     async def _commit(
         self, entries: Sequence[Entry], new: Sequence[NewRun], share: _Share
@@ -294,11 +292,18 @@ class Journal:
             wakes_at = asyncio.get_running_loop().time() + entry.sleep.seconds + _TICK
             self._look_at = min(self._look_at, wakes_at)
 
-    async def _drop(self, orphans: Sequence[str]) -> None:
-        log.error("tasks_without_runs", run_ids=orphans)
-        with contextlib.suppress(Unavailable, psycopg.Error):  # there will be another chance
-            async with self._link.pipeline() as driver:
-                await rows.drop(driver, orphans)
+    async def _take_up(self, claims: Sequence[Claim]) -> None:
+        """Take up the runs whose tasks were claimed; if that fails, the claims lapse."""
+        try:
+            async with self._link.connected() as driver:
+                runs, orphans = await rows.read_claimed_runs(driver, claims)
+                if orphans:
+                    log.error("tasks_without_runs", run_ids=orphans)
+                    await rows.drop(driver, orphans)
+        except (Unavailable, psycopg.Error) as error:
+            log.warning("claims_let_go", count=len(claims), reason=str(error))
+        else:
+            self._take(runs)
 
     def _tell(self, entry: Entry) -> None:
         if not self._feed.follows(entry.run.id):
@@ -323,13 +328,11 @@ def _became(entry: Entry, committed: _Committed) -> Written:
 
 
 async def _read(driver: Driver, new: Sequence[NewRun], sent: _Sent) -> _Committed:
-    claimed, orphans = await rows.read_claims(sent.claimed) if sent.claimed else ([], [])
     return _Committed(
         ours=await _ids(sent.ours),
         asleep=await _ids(sent.asleep),
         begun=await read_starts(driver, new, sent.begun) if sent.begun else [],
-        claimed=claimed,
-        orphans=orphans,
+        claimed=await rows.read_claims(sent.claimed) if sent.claimed else [],
         due=await rows.read_due(sent.due) if sent.due else math.inf,
     )
 

@@ -35,6 +35,16 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """A task that this process has claimed; the names are those of ClaimedRun."""
+
+    claim: str
+    task: str
+    attempt: int
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimedRun:
     """A run whose task this process has claimed, as it stands.
 
@@ -145,12 +155,12 @@ SELECT {dispatch.RELEASE.format(claim="x.claim")}
 FROM json_to_recordset(%(rows)s::json) AS x(claim uuid)
 {dispatch.FENCE.format(claim="x.claim")}
 """
-_CLAIM = f"""
-WITH claimed AS MATERIALIZED ({dispatch.CLAIM})
-SELECT c.claim::text, c.task::text, c.attempt, c.run_id, r.tenant_id, r.workflow_id, r.version,
-  r.mode, r.trigger, r.trigger_node_id, r.input::text, r.status, r.last_sequence, r.retry_of,
-  r.created_at, r.started_at
-FROM claimed c LEFT JOIN engine.runs r ON r.id = c.run_id AND r.ended_at IS NULL
+# Never to be joined to the claiming: a function sees what was committed while its statement ran,
+# the statement around it does not; it would miss a run that has just begun, or read it as it was.
+_READ_RUNS = """
+SELECT r.id, r.tenant_id, r.workflow_id, r.version, r.mode, r.trigger, r.trigger_node_id,
+  r.input::text, r.status, r.last_sequence, r.retry_of, r.created_at, r.started_at
+FROM engine.runs r WHERE r.id = ANY(%(ids)s) AND r.ended_at IS NULL
 """
 
 _READ_JOURNAL = """
@@ -199,7 +209,7 @@ async def send_claim(driver: Driver, worker: str, lease: int, quantity: int) -> 
     """Claim tasks; `read_claims` understands the cursor."""
     values = {"worker": worker, "lease": lease, "quantity": quantity}
     await driver.execute(dispatch.SET_FREE, values)
-    return await driver.execute(_CLAIM, values)
+    return await driver.execute(dispatch.CLAIM, values)
 
 
 async def send_due(driver: Driver) -> Cursor:
@@ -213,10 +223,23 @@ async def read_due(sent: Cursor) -> float:
     return math.inf if row is None or row[0] is None else row[0]
 
 
-async def read_claims(sent: Cursor) -> tuple[list[ClaimedRun], list[str]]:
+async def read_claims(sent: Cursor) -> list[Claim]:
+    """What was claimed."""
+    return [Claim(*row) for row in await sent.fetchall()]
+
+
+async def read_claimed_runs(
+    driver: Driver, claims: Sequence[Claim]
+) -> tuple[list[ClaimedRun], list[str]]:
     """The runs that were claimed, and ids for whose tasks there is no living run."""
-    rows = await sent.fetchall()
-    return [ClaimedRun(*row) for row in rows if row[4]], [row[3] for row in rows if not row[4]]
+    found = await driver.execute(_READ_RUNS, {"ids": [claim.run_id for claim in claims]})
+    runs = {row[0]: row for row in await found.fetchall()}
+    living = [
+        ClaimedRun(one.claim, one.task, one.attempt, *runs[one.run_id])
+        for one in claims
+        if one.run_id in runs
+    ]
+    return living, [one.run_id for one in claims if one.run_id not in runs]
 
 
 async def drop(driver: Driver, run_ids: Sequence[str]) -> None:

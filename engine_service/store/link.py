@@ -42,12 +42,17 @@ class Link:
             Unavailable: The database is away; what was sent may have been committed.
             psycopg.Error: PostgreSQL refused something; nothing was committed.
         """
+        async with self.connected() as driver, driver.pipeline():
+            yield driver
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncGenerator[Driver]:
+        """The connection; each statement is a transaction. Raises what `pipeline` does."""
         driver = self._driver
         if driver is None or driver.closed:
             driver = self._driver = await self._database.connect(**_SETTINGS)
         try:
-            async with driver.pipeline():
-                yield driver
+            yield driver
         except psycopg.OperationalError as error:
             if error.sqlstate is None or error.sqlstate.startswith(_AWAY):
                 await self.close()

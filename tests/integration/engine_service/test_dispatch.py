@@ -74,9 +74,18 @@ async def begin_taken(link: Link, worker: str, lease: int = 3) -> ClaimedRun:
 
 
 async def claim(link: Link, worker: str, quantity: int = 10) -> list[ClaimedRun]:
+    runs, orphans = await claim_all(link, worker, quantity)
+    assert orphans == []
+    return runs
+
+
+async def claim_all(
+    link: Link, worker: str, quantity: int = 10
+) -> tuple[list[ClaimedRun], list[str]]:
     async with link.pipeline() as driver:
         sent = await rows.send_claim(driver, worker, 3, quantity)
-    return (await rows.read_claims(sent))[0]
+    async with link.connected() as driver:
+        return await rows.read_claimed_runs(driver, await rows.read_claims(sent))
 
 
 async def due_in(link: Link) -> float:
@@ -228,9 +237,25 @@ class TestEnding:
         await owner(
             "SELECT task_id FROM absurd.spawn_task('flowloom', 'run', '{\"run_id\": \"gone\"}')"
         )
-        async with link.pipeline() as driver:
-            sent = await rows.send_claim(driver, "me", 3, 10)
-        assert await rows.read_claims(sent) == ([], ["gone"])
+        assert await claim_all(link, "me") == ([], ["gone"])
+
+    async def test_a_run_that_begins_while_others_claim_is_no_orphan(
+        self, link: Link, worker_database: Database
+    ) -> None:
+        """A claiming statement may see the task of a run that its own snapshot does not hold."""
+        wanted, seen, another = 400, 0, Link(worker_database)
+
+        async def begin_all() -> None:
+            for _ in range(wanted):
+                await begin(another, a_run())
+
+        beginning = asyncio.create_task(begin_all())
+        while seen < wanted:
+            runs, orphans = await claim_all(link, "me")
+            assert orphans == []
+            seen += len(runs)
+        await beginning
+        await another.close()
 
 
 class TestSleeping:

@@ -164,6 +164,7 @@ class TestTrouble:
                 while open_runs := [run.id for run in runs if not await is_over(engine, run.id)]:
                     await asyncio.sleep(0.1)
             assert open_runs == []
+            await engine.databases.worker.close()  # what waits in the pool was cut as well
             for run in runs:
                 kept = await engine.query(
                     "SELECT node_id FROM engine.journal WHERE run_id = :id AND kind = 'finished'",
