@@ -9,7 +9,8 @@ Two kinds of node:
   again after a crash, and runs for real in a simulation.
 - `ActionNode`: touches the world (or waits). `run` is a coroutine and gets `Services`. Its start
   and its end are journalled; in a simulation it is not run: `plan` says what it would do,
-  `sample` what it might have answered.
+  `sample` what it might have answered. One whose effect is pure only needs a service to compute
+  with, and runs for real in a simulation too.
 
 A node does not raise for what may happen in business: it returns `Failed`. It raises
 `NodeError` only from deep inside, which the executor turns into `Failed`.
@@ -325,6 +326,11 @@ class ActionNode(NodeType[P]):
     @abstractmethod
     def plan(self, parameters: P) -> str:
         """What it would do, in a line, without secrets: `POST https://example.com/orders`."""
+
+    def address(self, parameters: P) -> str:
+        """The URL it would send a request to first; empty when it sends none."""
+        del parameters
+        return ""
 
     @abstractmethod
     def sample(self, given: NodeInput[P]) -> Done:

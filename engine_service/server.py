@@ -88,7 +88,7 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
     worker = Worker(databases, catalogue, world, evaluator, clock, _options(settings))
     journal, feed = worker.journal, worker.feed
     listeners = Listeners(databases.worker, catalogue)
-    simulator = Simulator(catalogue, world, evaluator, clock)
+    simulator = Simulator(catalogue, world, evaluator, clock, refusal=http.refusal)
     startables = Startables(catalogue)
     services = (
         _service(workflows_grpc, WorkflowServicer(databases.app, catalogue, clock)),

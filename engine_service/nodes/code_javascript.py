@@ -51,7 +51,7 @@ class CodeJavascript(ActionNode[CodeParameters]):
     It sees what expressions see: `$json`, `$input`, `$('Node')`, `$now`, Luxon's `DateTime`,
     `$jmespath`. There is no file, network, process or module to reach. What it writes to the
     console is in the run's log. Over its limits of time and memory it is ended, and the node
-    fails.
+    fails. Since it can touch nothing, a simulation runs it for real.
 
     Example: `return $input.all().filter(item => item.json.total > 100)`.
     """
@@ -61,7 +61,7 @@ class CodeJavascript(ActionNode[CodeParameters]):
     title = "Run JavaScript"
     per_item = False
     verbatim = ("code",)
-    effect = Effect.READ
+    effect = Effect.PURE
     examples: ClassVar[tuple[JsonObject, ...]] = (
         {"code": "return $input.all().map(item => ({ total: item.json.price * 2 }));"},
         {"mode": "each_item", "code": "return { ...$json, name: $json.name.trim() };"},

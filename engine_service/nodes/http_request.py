@@ -148,7 +148,7 @@ class HttpRequestNode(ActionNode[HttpParameters]):
     if the server had not begun.
 
     **Where it may go.** Private, local and cloud-internal addresses are refused in every spelling
-    and at every redirect, unless the operator allows them.
+    and at every redirect, unless the operator names them in `ENGINE_ALLOWED_HOSTS`.
     """
 
     Parameters = HttpParameters
@@ -189,6 +189,9 @@ class HttpRequestNode(ActionNode[HttpParameters]):
 
     def plan(self, parameters: HttpParameters) -> str:
         return f"{parameters.method} {without_query(parameters.url)}"
+
+    def address(self, parameters: HttpParameters) -> str:
+        return parameters.url
 
     def sample(self, given: NodeInput[HttpParameters]) -> Done:
         return Done({MAIN: [_sample(given.parameters_for(i), i) for i in range(len(given.items))]})

@@ -35,7 +35,8 @@ class ApprovalParameters(NodeParameters):
     approvers: list[str] = Field(
         default_factory=list[str],
         max_length=50,
-        description="Who may answer: e-mail addresses or user ids; anyone of the tenant when empty",
+        description="Who may answer: e-mail addresses or user ids, whatever their role; every "
+        "operator, editor and owner when empty",
     )
     timeout: float | None = Field(
         default=None,
@@ -59,7 +60,8 @@ class HumanApproval(ActionNode[ApprovalParameters]):
     form, answered_by}`.
 
     Only an explicit yes is a yes: whatever else is said leads to `rejected`, and silence to
-    `timeout`. With `fields` the answer carries a typed form. The first answer counts.
+    `timeout`. With `fields` the answer carries a typed form. The first answer counts. Those named
+    in `approvers` may answer, viewers included; when nobody is named, whoever may run workflows.
     """
 
     Parameters = ApprovalParameters
@@ -102,7 +104,7 @@ class HumanApproval(ActionNode[ApprovalParameters]):
         return Done({port: _with_answer(given.items, _shown(parameters, answer))})
 
     def plan(self, parameters: ApprovalParameters) -> str:
-        whom = ", ".join(parameters.approvers) or "anyone"
+        whom = ", ".join(parameters.approvers) or "any operator"
         return f"Ask {whom}: {parameters.title}"
 
     def sample(self, given: NodeInput[ApprovalParameters]) -> Done:

@@ -68,6 +68,8 @@ def _response(report: Report) -> simulation_service_pb2.SimulateWorkflowResponse
         status=run_pb2.RUN_STATUS_FAILED if ending.code else run_pb2.RUN_STATUS_COMPLETED,
         nodes=_node_runs(report),
         effects=[_effect(effect) for effect in report.effects],
+        diagnostics=wire.to_diagnostics(report.diagnostics),
+        computed_node_ids=report.computed,
         error=error if ending.code else None,
         unreached_node_ids=report.unreached,
     )

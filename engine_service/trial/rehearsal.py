@@ -2,11 +2,11 @@
 
 A program that nobody else uses comes in; its actions are replaced by stand-ins that take down what
 they would do and answer with pinned data or a sample. Nodes that are computed stay as they are,
-code included, unless data is pinned to them.
+an author's code included, unless data is pinned to them.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine_service.node import (
@@ -39,21 +39,39 @@ class PlannedEffect:
     request: JsonObject
 
 
-def rehearse(program: Program, pinned: Mapping[str, list[Item]]) -> list[PlannedEffect]:
-    """Replace what touches the world.
+@dataclass(slots=True)
+class Rehearsal:
+    """What the stand-ins take down: empty before the program runs, filled as it does.
 
-    Returns:
-        What the stand-ins would have done: empty now, filled as the program runs.
+    Attributes:
+        effects: What would have been done, in order.
+        refusals: Why requests would be refused, by node id; each reason once.
+        stood_in: Ids of the nodes that answered with a sample or pinned data.
     """
-    effects: list[PlannedEffect] = []
+
+    effects: list[PlannedEffect] = field(default_factory=list[PlannedEffect])
+    refusals: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    stood_in: set[str] = field(default_factory=set[str])
+
+
+Refusal = Callable[[str], str]
+"""Why a request to a URL would be refused; empty when nothing speaks against it."""
+
+
+def rehearse(program: Program, pinned: Mapping[str, list[Item]], refusal: Refusal) -> Rehearsal:
+    """Replace what touches the world."""
+    rehearsal = Rehearsal()
     for node_id, ready in program.nodes.items():
         items, real = pinned.get(node_id), ready.type
-        if isinstance(real, ActionNode):
-            ready.type = _ActionStandIn(real, effects, _answer(program, node_id, items))
+        if isinstance(real, ActionNode) and (items is not None or real.effect is not Effect.PURE):
+            outputs = _answer(program, node_id, items)
+            ready.type = _ActionStandIn(real, rehearsal, refusal, outputs)
+            rehearsal.stood_in.add(node_id)
         elif items is not None and not isinstance(real, Trigger):
             ready.type = _Pinned(real, _answer(program, node_id, items) or {})
             ready.fixed, ready.needs_v8 = NodeParameters(), False
-    return effects
+            rehearsal.stood_in.add(node_id)
+    return rehearsal
 
 
 def _answer(
@@ -91,26 +109,34 @@ class _ActionStandIn(ActionNode[Any]):
     def __init__(
         self,
         real: ActionNode[Any],
-        effects: list[PlannedEffect],
+        rehearsal: Rehearsal,
+        refusal: Refusal,
         outputs: Mapping[str, list[Item]] | None,
     ) -> None:
         _take_on(self, real)
         self._real = real
-        self._effects = effects
+        self._rehearsal = rehearsal
+        self._refusal = refusal
         self._outputs = outputs
 
     async def run(self, given: NodeInput[Any], services: Services) -> Outcome:
-        if self._real.effect is Effect.PURE and self._outputs is None:
-            return await self._real.run(given, services)
-        count = len(given.items) if self._real.per_item else 1
-        for index in range(min(count, _MOST_EFFECTS - len(self._effects))):
-            parameters = given.parameters_for(index)
-            self._effects.append(
-                PlannedEffect(
-                    given.definition.id, self._real.type, self.plan(parameters), redact(parameters)
-                )
-            )
+        del services
+        if self._real.effect is not Effect.PURE:
+            count = len(given.items) if self._real.per_item else 1
+            for index in range(min(count, _MOST_EFFECTS - len(self._rehearsal.effects))):
+                self._take_down(given.definition.id, given.parameters_for(index))
         return self.sample(given) if self._outputs is None else Done(self._outputs)
+
+    def _take_down(self, node_id: str, parameters: Any) -> None:
+        """Keep what would have been done for one item, and whether it would be refused."""
+        self._rehearsal.effects.append(
+            PlannedEffect(node_id, self._real.type, self.plan(parameters), redact(parameters))
+        )
+        address = self._real.address(parameters)
+        reason = self._refusal(address) if address else ""
+        known = self._rehearsal.refusals.setdefault(node_id, [])
+        if reason and reason not in known:
+            known.append(reason)
 
     def plan(self, parameters: Any) -> str:
         return self._real.plan(parameters)

@@ -1,9 +1,10 @@
 """Runs a definition to its end without touching the world.
 
 Deciding, filling parameters and judging are the engine's own; only what touches the world is
-different. Logic and transforms run for real; every other node answers from pinned data or a sample
-of its own, and says what it would have done. Waits are passed over, approvals assumed given, and
-the clock of the trial jumps over pauses. Steps, time and data are limited, so every trial ends.
+different. Logic, transforms and an author's code run for real, retries included; every other node
+answers from pinned data or a sample of its own, and says what it would have done. Waits are passed
+over, approvals assumed given, and the clock of the trial jumps over pauses. Steps, time and data
+are limited, so every trial ends.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ import orjson
 
 from engine_service.attempt import Call, RunFacts
 from engine_service.catalogue import Catalogue
-from engine_service.checks.diagnostic import Diagnostic
+from engine_service.checks.diagnostic import Diagnostic, Severity
 from engine_service.decide import Complete, Fail, Run, decide, next_due
 from engine_service.events import Key
 from engine_service.execute import Executor, Limits, Result, World
@@ -24,7 +25,7 @@ from engine_service.run_input import items_of
 from engine_service.startable import startable_of
 from engine_service.state import Execution, RunState
 from engine_service.trial.invent import invent_items
-from engine_service.trial.rehearsal import PlannedEffect, rehearse
+from engine_service.trial.rehearsal import PlannedEffect, Refusal, Rehearsal, rehearse
 from engine_service.validate import is_valid, validate
 from shared.clock import Clock, ManualClock
 from shared.errors import InvalidInput, Violation
@@ -76,10 +77,12 @@ class Report:
 
     Attributes:
         ending: None when the trial could not begin, because of the diagnostics.
+        diagnostics: What is wrong with the definition, and what the trial warns of.
         executions: Each execution that ran, in order, as it ended.
         skipped: Executions on branches that were not taken.
         effects: What would have been done to the world, in order.
         unreached: Ids of nodes that did not run at all.
+        computed: Ids of nodes that really ran; the others answered with pinned data or a sample.
     """
 
     ending: Ending | None
@@ -88,6 +91,7 @@ class Report:
     skipped: Sequence[Key] = ()
     effects: Sequence[PlannedEffect] = ()
     unreached: Sequence[str] = ()
+    computed: Sequence[str] = ()
 
 
 class Simulator:
@@ -95,6 +99,7 @@ class Simulator:
 
     Args:
         world: Only its sandbox is used, for code without effects.
+        refusal: Says why a request to a URL would be refused, without sending anything.
     """
 
     def __init__(
@@ -103,9 +108,12 @@ class Simulator:
         world: World,
         evaluator: Evaluator,
         clock: Clock,
+        *,
+        refusal: Refusal,
         bounds: Bounds | None = None,
     ) -> None:
         self._catalogue = catalogue
+        self._refusal = refusal
         self._world = world
         self._evaluator = evaluator
         self._clock = clock
@@ -129,19 +137,21 @@ class Simulator:
             items = self._made_up(trial, program)
         else:
             items = items_of(orjson.loads(startable.check_input(trigger, trial.input)))
-        effects = rehearse(program, trial.pinned)
+        rehearsal = rehearse(program, trial.pinned, self._refusal)
         limits = Limits(self._bounds.node_bytes, self._bounds.seconds)
         executor = Executor(self._world, self._evaluator, clock, limits)
         performance = _Performance(program, items, executor, clock, self._bounds)
         ending = await performance.end()
         ran = {execution.step.id for execution in performance.ran}
+        ids = [node.id for node in trial.workflow.nodes]
         return Report(
             ending,
-            diagnostics,
+            [*diagnostics, *_warnings(rehearsal, ids)],
             performance.ran,
             performance.state.skipped,
-            effects,
-            [node.id for node in trial.workflow.nodes if node.id not in ran],
+            rehearsal.effects,
+            [node_id for node_id in ids if node_id not in ran],
+            [node_id for node_id in ids if node_id in ran - rehearsal.stood_in],
         )
 
     def _made_up(self, trial: Trial, program: Program) -> list[Item]:
@@ -235,6 +245,15 @@ class _Performance:
             return Ending("size_limit", f"The trial's data came to more than {most} KiB.")
         self.state.apply(result.fact)
         return None
+
+
+def _warnings(rehearsal: Rehearsal, ids: Sequence[str]) -> list[Diagnostic]:
+    """What would go wrong if the run were real."""
+    return [
+        Diagnostic(pointer(["nodes", place]), "address_refused", reason, severity=Severity.WARNING)
+        for place, node_id in enumerate(ids)
+        for reason in rehearsal.refusals.get(node_id, ())
+    ]
 
 
 class _Silence:

@@ -84,6 +84,15 @@ def refused(message: str) -> NodeError:
     return NodeError(Failed("address_refused", message))
 
 
+def _inner(host: str, port: int, why: str) -> NodeError:
+    """The failure of a request to an inner place, and what lets it pass all the same."""
+    shown = f"[{host}]" if ":" in host else host
+    return refused(
+        f"{host} {why}; such requests are not sent unless the operator names {shown}:{port} in "
+        "ENGINE_ALLOWED_HOSTS."
+    )
+
+
 def read_target(url: str) -> Target:
     """The one meaning of a URL.
 
@@ -249,13 +258,9 @@ class Guard:
         Raises:
             NodeError: The host is an inner one, or one of its addresses is; or it has none.
         """
-        allowed = self._allowed.names(host, port)
-        literal = _read_address(host)
-        if literal is not None:
-            self._check(host, [literal], allowed)
+        self.check_host(host, port)
+        if _read_address(host) is not None:
             return [host]
-        if not allowed and (host.endswith(_INNER_SUFFIXES) or "." not in host):
-            raise refused(f"{host} is the name of an inner host.")
         try:
             found = await self._resolver(host, port)
         except OSError as error:
@@ -263,14 +268,29 @@ class Guard:
         addresses = [ip_address(text.partition("%")[0]) for text in found]
         if not addresses:
             raise _unresolved(host)
-        self._check(host, addresses, allowed)
+        self._check(host, port, addresses)
         return [str(address) for address in addresses]
 
-    def _check(self, host: str, addresses: Sequence[Address], allowed: bool) -> None:
+    def check_host(self, host: str, port: int) -> None:
+        """Refuse what is inner by its spelling alone, without asking any resolver.
+
+        Raises:
+            NodeError: The host is an inner address, or a name that only inner hosts have.
+        """
+        literal = _read_address(host)
+        if literal is not None:
+            self._check(host, port, [literal])
+            return
+        inner = host.endswith(_INNER_SUFFIXES) or "." not in host
+        if inner and not self._allowed.names(host, port):
+            raise _inner(host, port, "is the name of an inner host")
+
+    def _check(self, host: str, port: int, addresses: Sequence[Address]) -> None:
         # One inner address among public ones is an attack or a mistake; neither gets through.
+        allowed = self._allowed.names(host, port)
         for address in addresses:
             if not (allowed or is_public(address) or self._allowed.holds(address)):
-                raise refused(f"{host} leads to an inner address; such requests are not sent.")
+                raise _inner(host, port, "leads to an inner address")
 
 
 def _read_address(host: str) -> Address | None:

@@ -65,7 +65,8 @@ class GuardedHttpClient:
             tls: How certificates are verified; the machine's trust store when not given.
         """
         self._limits = limits or Limits()
-        self._backend = _GuardedBackend(Guard(allowed, resolver))
+        self._guard = Guard(allowed, resolver)
+        self._backend = _GuardedBackend(self._guard)
         self._tls = tls or ssl.create_default_context()
         self._unverified = _unverified()
         self._lanes = Lanes(self._build, self._limits.connections, self._limits.idle_connections)
@@ -89,6 +90,18 @@ class GuardedHttpClient:
                     outcome_known=not progress.sent,
                 )
             ) from error
+
+    def refusal(self, url: str) -> str:
+        """Why a request to a URL would be refused; empty when its spelling gives no reason.
+
+        No name is resolved: what a resolver would add is found out when the request is sent.
+        """
+        try:
+            target = read_target(url)
+            self._guard.check_host(target.host, target.port)
+        except NodeError as error:
+            return error.failure.message
+        return ""
 
     async def close(self) -> None:
         """Close every connection."""

@@ -13,6 +13,8 @@ from engine_service.expressions import Evaluator
 from engine_service.node import HttpRequest, HttpResponse
 from engine_service.servicers.simulation import SimulationServicer
 from engine_service.trial.simulate import Simulator
+from engine_service.web.addresses import AllowList
+from engine_service.web.outgoing import GuardedHttpClient
 from shared.clock import SystemClock
 from shared.errors import InvalidInput
 from shared.pb.flowloom.common.v1.document_pb2 import Document
@@ -20,6 +22,7 @@ from shared.pb.flowloom.engine.v1 import (
     run_pb2,
     simulation_service_pb2,
     simulation_service_pb2_grpc,
+    workflow_pb2,
 )
 from tests.support.serving import ADA, acting_as, serving
 
@@ -61,7 +64,8 @@ class NoWorld:
 async def stub(tmp_path: Path) -> AsyncIterator[Any]:
     evaluator = Evaluator()
     world = World(http=NoWorld(), sandbox=None, models=None)
-    simulator = Simulator(builtin(), world, evaluator, SystemClock())
+    refusal = GuardedHttpClient(AllowList()).refusal
+    simulator = Simulator(builtin(), world, evaluator, SystemClock(), refusal=refusal)
     service = (simulation_service_pb2_grpc, "SimulationService", SimulationServicer(simulator))
     async with serving(tmp_path, [service]) as channel:
         with acting_as(ADA):
@@ -94,7 +98,18 @@ async def test_a_trial_tells_what_each_node_did_and_would_have_done(stub: Any) -
     assert [effect.summary for effect in report.effects] == ["POST https://example.com/"]
     assert json.loads(report.effects[0].request.json)["body"] == {"n": 1}
     assert report.unreached_node_ids == ["stop"]
+    assert report.computed_node_ids == ["start", "big"]
+    assert not report.diagnostics
     assert not report.HasField("error")
+
+
+async def test_a_trial_warns_of_an_address_that_will_be_refused(stub: Any) -> None:
+    nodes = json.loads(json.dumps(DEFINITION["nodes"]))
+    nodes[2]["parameters"]["url"] = "http://[::1]:9000/"
+    report = await simulate(stub, {**DEFINITION, "nodes": nodes}, input=document({"n": 9}))
+    [warning] = report.diagnostics
+    assert (warning.pointer, warning.severity) == ("/nodes/2", workflow_pb2.SEVERITY_WARNING)
+    assert "[::1]:9000 in ENGINE_ALLOWED_HOSTS" in warning.message
 
 
 async def test_a_trial_that_fails_says_why(stub: Any) -> None:

@@ -11,7 +11,10 @@ from engine_service.catalogue import builtin
 from engine_service.execute import World
 from engine_service.expressions import Evaluator
 from engine_service.node import HttpRequest, HttpResponse
+from engine_service.sandbox import Sandbox
 from engine_service.trial.simulate import Bounds, Ending, Report, Simulator, Trial
+from engine_service.web.addresses import AllowList
+from engine_service.web.outgoing import GuardedHttpClient
 from shared.clock import ManualClock
 from shared.errors import InvalidInput
 from shared.workflow import Workflow
@@ -34,14 +37,23 @@ async def evaluator() -> AsyncIterator[Evaluator]:
     await evaluator.close()
 
 
+@pytest.fixture(scope="module")
+async def sandbox() -> AsyncIterator[Sandbox]:
+    sandbox = Sandbox(workers=1)
+    yield sandbox
+    await sandbox.close()
+
+
 @pytest.fixture
-def simulator(evaluator: Evaluator) -> Simulator:
-    return bounded(evaluator, Bounds())
+def simulator(evaluator: Evaluator, sandbox: Sandbox) -> Simulator:
+    return bounded(evaluator, Bounds(), sandbox)
 
 
-def bounded(evaluator: Evaluator, bounds: Bounds) -> Simulator:
-    world = World(http=NoWorld(), sandbox=None, models=None)
-    return Simulator(builtin(), world, evaluator, ManualClock(NOW), bounds)
+def bounded(evaluator: Evaluator, bounds: Bounds, sandbox: Sandbox | None = None) -> Simulator:
+    world = World(http=NoWorld(), sandbox=sandbox, models=None)
+    refusal = GuardedHttpClient(AllowList.parse(["inner.local"])).refusal
+    clock = ManualClock(NOW)
+    return Simulator(builtin(), world, evaluator, clock, refusal=refusal, bounds=bounds)
 
 
 def node(node_id: str, node_type: str, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -131,6 +143,95 @@ async def test_waits_are_passed_over_and_approvals_given(simulator: Simulator) -
     assert report.ending == Ending()
     assert report.unreached == ["no"]
     assert [effect.node_id for effect in report.effects] == ["wait", "ask"]
+
+
+def code(source: str, **parameters: Any) -> dict[str, Any]:
+    return node("code", "code.javascript", {"code": source, **parameters})
+
+
+async def test_an_authors_code_really_runs(simulator: Simulator) -> None:
+    double = code("return $input.all().map(item => ({ n: item.json.n * 2 }));")
+    definition = workflow([START, double, POST], "start>code", "code>post")
+    items = [{"json": {"n": 2}}, {"json": {"n": 3}}]
+    report = await simulator.simulate(Trial(definition, input=given(items)))
+    assert report.ending == Ending()
+    assert json_of(report, "code") == [{"n": 4}, {"n": 6}]
+    assert list(report.computed) == ["start", "code"]
+    assert [effect.node_id for effect in report.effects] == ["post", "post"]
+
+
+async def test_data_pinned_to_code_answers_for_it(simulator: Simulator) -> None:
+    definition = workflow([START, code("throw new Error('ran')")], "start>code")
+    pinned = {"code": [{"json": {"n": 1}}]}
+    report = await simulator.simulate(Trial(definition, pinned=pinned))
+    assert json_of(report, "code") == [{"n": 1}]
+    assert list(report.computed) == ["start"]
+    assert not report.effects
+
+
+@pytest.mark.parametrize(
+    ("source", "parameters", "failure"),
+    [
+        ("while (true) {}", {"timeout": 0.2}, "code_timeout"),
+        (
+            "const a = []; while (true) a.push(new Array(1e5).fill(1))",
+            {"memory": 16},
+            "code_memory",
+        ),
+        ("return 7", {}, "code_result_invalid"),
+    ],
+)
+async def test_code_has_its_limits_in_a_trial_too(
+    simulator: Simulator, source: str, parameters: dict[str, Any], failure: str
+) -> None:
+    definition = workflow([START, code(source, **parameters)], "start>code")
+    report = await simulator.simulate(Trial(definition))
+    assert report.ending is not None
+    assert (report.ending.code, report.ending.node_id) == (failure, "code")
+
+
+async def test_code_that_outlasts_the_trial_is_ended(
+    evaluator: Evaluator, sandbox: Sandbox
+) -> None:
+    definition = workflow([START, code("while (true) {}", timeout=60)], "start>code")
+    simulator = bounded(evaluator, Bounds(seconds=0.3), sandbox)
+    report = await simulator.simulate(Trial(definition))
+    assert report.ending is not None
+    assert report.ending.code in ("time_limit", "timeout")
+    after = workflow([START, code("return { n: 1 }")], "start>code")
+    assert json_of(await bounded(evaluator, Bounds(), sandbox).simulate(Trial(after)), "code")
+
+
+async def test_failing_code_is_really_tried_again(simulator: Simulator) -> None:
+    again = {"max_attempts": 3, "backoff": 3600, "max_delay": 86400, "on": ["code_failed"]}
+    failing = {**code("throw new Error(`at ${$now.hour}`)"), "settings": {"retry": again}}
+    report = await simulator.simulate(Trial(workflow([START, failing], "start>code")))
+    assert report.ending is not None
+    assert report.ending.message == "at 6 (line 1)"  # an hour and two hours after three o'clock
+    assert report.executions[-1].attempt == 3
+
+
+@pytest.mark.parametrize(
+    ("url", "refused"),
+    [
+        ("http://127.0.0.1:8080/x", True),
+        ("http://2130706433/", True),
+        ("http://metadata.internal/", True),
+        ("ftp://example.com/", True),
+        ("http://inner.local/", False),
+        ("https://example.com/", False),
+    ],
+)
+async def test_an_address_that_will_be_refused_is_warned_of(
+    simulator: Simulator, url: str, refused: bool
+) -> None:
+    fetch = node("fetch", "http.request", {"url": "{{ $json.url }}"})
+    items = [{"json": {"url": url}}] * 2
+    trial = Trial(workflow([START, fetch], "start>fetch"), input=given(items))
+    report = await simulator.simulate(trial)
+    assert report.ending == Ending()
+    warned = [(one.pointer, one.code, one.severity) for one in report.diagnostics]
+    assert warned == [("/nodes/1", "address_refused", "warning")] * refused
 
 
 async def test_branches_meet_again(simulator: Simulator) -> None:
