@@ -95,6 +95,14 @@ class WorkflowSettings(_Strict):
     timeout: float | None = Field(default=None, gt=0, description="Seconds a run may take in all")
 
 
+class StickyNote(_Strict):
+    """A text that lies beside the nodes, for people."""
+
+    text: PlainText = Field(max_length=20_000)
+    position: tuple[float, float] | None = None
+    size: tuple[float, float] | None = None
+
+
 class Workflow(_Strict):
     """A definition: nodes and the edges between them."""
 
@@ -103,6 +111,11 @@ class Workflow(_Strict):
     nodes: list[Node] = Field(default_factory=list[Node], max_length=MAX_NODES)
     connections: list[Connection] = Field(default_factory=list[Connection], max_length=5_000)
     settings: WorkflowSettings = Field(default_factory=lambda: WorkflowSettings())
+    pinned: dict[NodeId, list[Item]] = Field(
+        default_factory=dict[NodeId, list[Item]],
+        description="Items by node, with which a simulation answers in its place",
+    )
+    notes: list[StickyNote] = Field(default_factory=list[StickyNote], max_length=MAX_NODES)
 
     def node(self, node_id: str) -> Node | None:
         """The node with this id, if there is one."""

@@ -11,6 +11,7 @@ from engine_service.nodes.flow_if import FlowIf
 from engine_service.nodes.flow_loop import FlowLoop
 from engine_service.nodes.flow_merge import FlowMerge
 from engine_service.nodes.flow_noop import FlowNoop
+from engine_service.nodes.flow_placeholder import FlowPlaceholder
 from engine_service.nodes.flow_respond import FlowRespond
 from engine_service.nodes.flow_stop import FlowStop
 from engine_service.nodes.flow_switch import FlowSwitch
@@ -29,6 +30,7 @@ NODES: tuple[type[NodeType[Any]], ...] = (
     FlowRespond,
     FlowStop,
     FlowNoop,
+    FlowPlaceholder,
     HttpRequestNode,
     CodeJavascript,
     AiChat,

@@ -1,0 +1,67 @@
+"""Values as n8n writes them, in our words.
+
+There a text that begins with `=` holds expressions and every other text is what it is; here a text
+holds expressions where it has braces. The language inside the braces is the same.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+from engine_service.expressions import compile_parameters
+from shared.workflow import JsonObject
+
+_BRACES = "{{"
+_NAME_OF_NODE = re.compile(r"""(\$\(\s*|\$node\[\s*|\$items\(\s*)(["'`])((?:(?!\2).)+)\2""")
+
+
+def translate(value: Any) -> Any:
+    """A parameter's value, with everything in it."""
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, list):
+        return [translate(each) for each in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        return {name: translate(each) for name, each in cast("JsonObject", value).items()}
+    return value
+
+
+def is_expression(value: Any) -> bool:
+    """Whether n8n would compute this value when the workflow runs."""
+    return isinstance(value, str) and value.startswith("=") and _BRACES in value
+
+
+def rename(value: Any, names: dict[str, str]) -> Any:
+    """The value with references to nodes changed to what they are called now."""
+    if not names:
+        return value
+    if isinstance(value, str):
+        return _NAME_OF_NODE.sub(lambda found: _renamed(found, names), value)
+    if isinstance(value, list):
+        return [rename(each, names) for each in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        return {name: rename(each, names) for name, each in cast("JsonObject", value).items()}
+    return value
+
+
+def troubles(parameters: JsonObject, verbatim: tuple[str, ...]) -> Iterator[str]:
+    """What expressions use that there is not here, each said once."""
+    told: set[str] = set()
+    for slot in compile_parameters(parameters, verbatim).slots:
+        found = slot.expression
+        if found.problem is not None:
+            told.add(
+                f"The expression {found.source[:80]!r} cannot be read: {found.problem.message}."
+            )
+        told.update(f"Expressions know no {name!r} here." for name in found.facts.unknown)
+    yield from sorted(told)
+
+
+def _text(text: str) -> str:
+    if text.startswith("="):
+        return text[1:]
+    return text.replace(_BRACES, "\\" + _BRACES)
+
+
+def _renamed(found: re.Match[str], names: dict[str, str]) -> str:
+    return f"{found[1]}{found[2]}{names.get(found[3], found[3])}{found[2]}"
