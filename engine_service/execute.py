@@ -27,10 +27,12 @@ from engine_service.judgement import retry_at, with_failures
 from engine_service.node import (
     ERROR,
     ActionNode,
+    Credentials,
     Done,
     Failed,
     HttpClient,
     ItemFailure,
+    NoCredentials,
     NodeError,
     NodeInput,
     Outcome,
@@ -43,6 +45,7 @@ from engine_service.node import (
 from engine_service.program import ReadyNode
 from engine_service.state import Execution
 from engine_service.values import patterns
+from engine_service.veil import hidden, veiled
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.workflow import Item, JsonObject
@@ -50,13 +53,22 @@ from shared.workflow import Item, JsonObject
 log = structlog.get_logger()
 
 
+class CredentialSource(Protocol):
+    """Where credentials come from; engine_service/keychain.py is the real one."""
+
+    def of(self, tenant_id: str, references: Mapping[str, str]) -> Credentials:
+        """What a node refers to, in its tenant."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class World:
-    """What actions touch the world with: guarded HTTP, the code sandbox, language models."""
+    """What actions touch the world with: HTTP, the code sandbox, language models, credentials."""
 
     http: HttpClient
     sandbox: Any
     models: Any
+    keychain: CredentialSource | None = None
 
 
 class Outlet(Protocol):
@@ -155,9 +167,14 @@ class Executor:
     # --- touching the world
 
     async def _act(self, call: Call, filled: Filled, outlet: Outlet) -> Outcome:
+        """Let an action do its work; what it opened for that does not leave with the outcome."""
+        credentials = self._credentials(call)
+        outcome = await self._let_act(call, filled, self._services(call, outlet, credentials))
+        return veiled(outcome, credentials.hide) if call.node.definition.credentials else outcome
+
+    async def _let_act(self, call: Call, filled: Filled, services: Services) -> Outcome:
         action = cast("ActionNode[Any]", call.node.type)
         seconds = call.node.definition.settings.timeout or self._limits.seconds
-        services = self._services(call, outlet)
         limit = asyncio.timeout(seconds)
         try:
             async with limit:
@@ -172,14 +189,20 @@ class Executor:
         except Exception as error:  # a node's mistake must not reach other runs
             return _unexpected(call.node, error)
 
-    def _services(self, call: Call, outlet: Outlet) -> Services:
+    def _credentials(self, call: Call) -> Credentials:
+        keychain, references = self._world.keychain, call.node.definition.credentials
+        if keychain is None or not references:
+            return NoCredentials()
+        return keychain.of(call.run.tenant_id, references)
+
+    def _services(self, call: Call, outlet: Outlet, credentials: Credentials) -> Services:
         execution = call.execution
 
         async def emit(data: JsonObject) -> None:
-            await outlet.delta(execution, data)
+            await outlet.delta(execution, hidden(data, credentials.hide))
 
         async def write(level: str, message: str) -> None:
-            await outlet.line(execution, level, message)
+            await outlet.line(execution, level, credentials.hide(message))
 
         return Services(
             http=self._world.http,
@@ -188,6 +211,7 @@ class Executor:
             idempotency_key=idempotency_key(call.run.id, execution),
             emit=emit,
             log=write,
+            credentials=credentials,
         )
 
     # --- judging

@@ -206,6 +206,8 @@ class HttpRequest:
         timeout: Seconds for the whole exchange, redirects included.
         secret_headers: Names of headers that must not follow a redirect to another origin;
             Authorization and Cookie never do.
+        credential: Put on by the client wherever the request goes that the credential is bound to;
+            a request that begins elsewhere is refused, a redirect elsewhere goes without it.
     """
 
     method: str
@@ -216,6 +218,7 @@ class HttpRequest:
     follow_redirects: bool = True
     verify_tls: bool = True
     secret_headers: Sequence[str] = ()
+    credential: "Credential | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +229,66 @@ class HttpResponse:
     headers: Mapping[str, str]
     body: bytes
     url: str
+
+
+class Credential(Protocol):
+    """An opened credential; `HttpRequest.credential` is where a node puts it."""
+
+    @property
+    def type(self) -> str:
+        """Its type, such as `http.bearer`."""
+        ...
+
+    def covers(self, scheme: str, host: str, port: int) -> bool:
+        """Whether it may be shown there."""
+        ...
+
+    async def sign(self, request: HttpRequest) -> HttpRequest:
+        """The request with the credential on it, for the wire and nothing else.
+
+        Raises:
+            NodeError: It cannot be used: not connected, expired for good, or its issuer is away.
+        """
+        ...
+
+    async def renew(self) -> bool:
+        """Get a new token after the present one was refused; whether there is one."""
+        ...
+
+    def hide(self, text: str) -> str:
+        """A text without the credential's secrets."""
+        ...
+
+    def reveal(self) -> Mapping[str, Any]:
+        """Its fields, secrets included, for protocols other than HTTP: check `covers` first."""
+        ...
+
+
+class Credentials(Protocol):
+    """The credentials that a node's definition refers to."""
+
+    async def find(self, *types: str) -> Credential | None:
+        """The first one of these types (of any, when none is named); None if there is no such.
+
+        Raises:
+            NodeError: The definition names one that is not there, or that cannot be opened.
+        """
+        ...
+
+    def hide(self, text: str) -> str:
+        """A text without the secrets of all that were found so far."""
+        ...
+
+
+class NoCredentials:
+    """Where nothing is referred to."""
+
+    async def find(self, *types: str) -> Credential | None:
+        del types
+        return None
+
+    def hide(self, text: str) -> str:
+        return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +302,7 @@ class Services:
         idempotency_key: `run:node:iteration`, the same for every try of this execution.
         emit: Tells watchers of progress (`node.delta` events); never part of the result.
         log: Writes a line to the run's log.
+        credentials: What the node's definition refers to, opened when asked for.
     """
 
     http: HttpClient
@@ -247,6 +311,7 @@ class Services:
     idempotency_key: str
     emit: Callable[[JsonObject], Awaitable[None]]
     log: Callable[[str, str], Awaitable[None]]
+    credentials: Credentials = field(default_factory=NoCredentials)
 
 
 # --- what a node declares
@@ -268,6 +333,8 @@ class NodeType(ABC, Generic[P]):
         examples: Parameter objects that are valid and instructive; at least one.
         keywords: Words by which people ask for it, in English and Chinese, for retrieval.
         verbatim: Names of parameters in which braces are the author's own and nothing is filled.
+        credential_types: Types of credentials it can use, any one of them.
+        needs_credential: It can do nothing without one.
     """
 
     Parameters: ClassVar[builtins.type[NodeParameters]]
@@ -283,6 +350,7 @@ class NodeType(ABC, Generic[P]):
     keywords: ClassVar[tuple[str, ...]] = ()
     verbatim: ClassVar[tuple[str, ...]] = ()
     credential_types: ClassVar[tuple[str, ...]] = ()
+    needs_credential: ClassVar[bool] = False
 
     @classmethod
     def family(cls) -> str:

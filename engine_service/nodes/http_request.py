@@ -3,14 +3,16 @@
 import asyncio
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from engine_service.credentials import HTTP_TYPES
 from engine_service.node import (
     MAIN,
     ActionNode,
+    Credential,
     Done,
     Effect,
     Failed,
@@ -87,7 +89,10 @@ class HttpParameters(NodeParameters):
         "is `{filename, content_type, base64}`), a text for raw and base64",
     )
     content_type: str = Field(default="", description="For json, raw and base64: another type")
-    auth: Auth = Field(default_factory=Auth, description="How to authenticate")
+    auth: Auth = Field(
+        default_factory=Auth,
+        description="How to authenticate with what stands here; a credential is the better place",
+    )
     response: AnswerKind = Field(
         default="auto",
         description="What the answer becomes; `auto` reads JSON as such and the rest as text",
@@ -132,8 +137,11 @@ class HttpRequestNode(ActionNode[HttpParameters]):
     """Sends an HTTP request for each item and gives back what came.
 
     **Sending.** `query`, `headers` and `body` take expressions. Bodies go as JSON unless
-    `body_kind` says form, multipart, raw or base64. `auth` is basic, bearer, a header or a query
-    field.
+    `body_kind` says form, multipart, raw or base64.
+
+    **Who asks.** A credential of the node proves it: it stays sealed until the request is sent, and
+    goes to the hosts it is bound to, not along redirects to others. `auth` does the same with
+    secrets that stand in the workflow, for all who can read it.
 
     **What comes back.** JSON is read; a list gives one item per member, a text gives
     `{"data": …}`. `full_response` gives `{status, headers, body}`. A status of 400 and above
@@ -155,13 +163,14 @@ class HttpRequestNode(ActionNode[HttpParameters]):
     type = "http.request"
     title = "HTTP request"
     effect = Effect.KEYED
+    credential_types = HTTP_TYPES
     examples: ClassVar[tuple[JsonObject, ...]] = (
         {"url": "https://api.example.com/users", "query": {"active": True}},
         {
             "method": "POST",
             "url": "https://api.example.com/orders",
             "body": {"customer": "{{ $json.customer }}", "total": "{{ $json.total }}"},
-            "auth": {"kind": "bearer", "token": "a token"},
+            "timeout": 10,
         },
         {
             "url": "https://api.example.com/items",
@@ -176,9 +185,11 @@ class HttpRequestNode(ActionNode[HttpParameters]):
     )  # fmt: skip
 
     async def run(self, given: NodeInput[HttpParameters], services: Services) -> Outcome:
+        credential = await services.credentials.find(*HTTP_TYPES)
+        count = len(given.items)
         calls = [
-            _Call(index, given.parameters_for(index), _key(services, index, len(given.items)))
-            for index in range(len(given.items))
+            _Call(index, given.parameters_for(index), _key(services, index, count), credential)
+            for index in range(count)
         ]
         answers: list[list[Item] | Failed] = []
         for batch in _batches(calls):
@@ -205,11 +216,12 @@ class HttpRequestNode(ActionNode[HttpParameters]):
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One item's request: its index, its parameters, and the key of its effect."""
+    """One item's request: its index, its parameters, the key of its effect, on whose behalf."""
 
     index: int
     parameters: HttpParameters
     key: str
+    credential: Credential | None
 
 
 def _key(services: Services, index: int, count: int) -> str:
@@ -275,7 +287,7 @@ async def _pages(call: _Call, services: Services) -> list[Item]:
         if url is None:
             break
         key = call.key if number == 0 else f"{call.key}:{number}"
-        paged = _request(_Call(call.index, parameters, key), url)
+        paged = _request(replace(call, key=key), url)
         response = await _persist(paged, call, services)
         body = read_answer(parameters.response, response)
         members = pagination.items(body)
@@ -353,6 +365,7 @@ def _request(call: _Call, url: str | None = None) -> HttpRequest:
         follow_redirects=parameters.follow_redirects,
         verify_tls=parameters.verify_tls,
         secret_headers=(parameters.auth.name,) if parameters.auth.kind == "header" else (),
+        credential=call.credential,
     )
 
 

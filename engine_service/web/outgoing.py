@@ -4,7 +4,8 @@ A request comes from a node; it passes the guard of `addresses.py`, goes over a 
 connection to the very address that was checked, and an answer of bounded size comes back. What
 goes wrong is told as a `NodeError` with a stable code: address_refused, connect_failed,
 tls_failed, timeout, connection_lost, response_too_large, too_many_redirects, bad_request,
-bad_response. Environment variables for proxies are not looked at: a proxy would connect for us.
+bad_response, credential_host_refused. Environment variables for proxies are not looked at: a proxy
+would connect for us.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from urllib.parse import quote, urljoin
 
 import httpcore2
 
-from engine_service.node import Failed, HttpRequest, HttpResponse, NodeError
+from engine_service.node import Credential, Failed, HttpRequest, HttpResponse, NodeError
 from engine_service.web.addresses import AllowList, Guard, Resolver, Target, read_target, resolve
 from engine_service.web.decoding import BadEncoding, Decoder, decoder_for
 from engine_service.web.lanes import Lane, Lanes, Place
@@ -109,15 +110,41 @@ class GuardedHttpClient:
 
     async def _follow(self, request: HttpRequest, progress: "_Progress") -> HttpResponse:
         target = read_target(request.url)
+        if request.credential is not None and not _covers(request.credential, target):
+            raise NodeError(
+                Failed(
+                    "credential_host_refused",
+                    f"The credential is not meant for {target.scheme}://{target.authority}.",
+                )
+            )
         for _ in range(MOST_REDIRECTS + 1):
-            response = await self._send_once(request, target, progress)
+            response = await self._send_signed(request, target, progress)
             location = response.headers.get("location")
             if not (request.follow_redirects and location and response.status in _REDIRECTS):
                 return response
             following = read_target(urljoin(target.url, location))
+            _keep_secret(request.credential, following)
             request = _redirected(request, response.status, target, following)
             target = following
         raise NodeError(Failed("too_many_redirects", f"More than {MOST_REDIRECTS} redirects."))
+
+    async def _send_signed(
+        self, request: HttpRequest, target: Target, progress: "_Progress"
+    ) -> HttpResponse:
+        """Send a request with its credential on it, where that may be shown.
+
+        What is signed goes over the wire and is forgotten; redirects begin with what was not.
+        """
+        credential = request.credential
+        if credential is None or not _covers(credential, target):
+            return await self._send_once(request, target, progress)
+        for again in (False, True):
+            signed = await credential.sign(replace(request, url=target.url))
+            response = await self._send_once(signed, _same_place(signed.url, target), progress)
+            # 401 says that nothing was begun, so the request may be sent once more.
+            if again or response.status != 401 or not await credential.renew():
+                return replace(response, url=target.url)
+        raise AssertionError("the second round returns")
 
     async def _send_once(
         self, request: HttpRequest, target: Target, progress: "_Progress"
@@ -169,6 +196,17 @@ class GuardedHttpClient:
             keepalive_expiry=self._limits.idle_seconds,
             network_backend=self._backend,
         )
+
+
+def _covers(credential: Credential, target: Target) -> bool:
+    return credential.covers(target.scheme, target.host, target.port)
+
+
+def _same_place(url: str, target: Target) -> Target:
+    """Where a signed request goes: its path and query are its own, its place is as before."""
+    signed = read_target(url)
+    assert signed.origin == target.origin, "a credential changes where a request goes"
+    return signed
 
 
 def _unverified() -> ssl.SSLContext:
@@ -272,6 +310,18 @@ async def _read(stream: AsyncIterable[bytes], decoder: Decoder, limit: int) -> b
             chunks.append(chunk)
     decoder.finish()
     return b"".join(chunks)
+
+
+def _keep_secret(credential: Credential | None, target: Target) -> None:
+    """Refuse a redirect that carries a credential's secret to where it may not be shown.
+
+    Servers that move whole sites repeat the query they were asked with.
+    """
+    if credential is None or _covers(credential, target):
+        return
+    if credential.hide(target.url) != target.url:
+        message = f"A redirect would show the credential to {target.host}."
+        raise NodeError(Failed("credential_host_refused", message))
 
 
 def _redirected(
