@@ -7,7 +7,7 @@ is made with every start, before anything is written.
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from jsonschema import Draft202012Validator
@@ -18,11 +18,13 @@ from engine_service.run_input import items_of
 from engine_service.store.versions import get_version
 from engine_service.trigger import Trigger
 from engine_service.validate import require_valid, validate
+from engine_service.values.forms import form_validator, misfits
 from shared.errors import InvalidInput, Violation
-from shared.workflow import Workflow, parse, pointer
+from shared.workflow import Workflow, parse
 
 _KEPT = 1_000
 _MOST_VIOLATIONS = 20
+_MISSING = Violation("/input", "missing", "Fill in the trigger's form.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +103,25 @@ def startable_of(workflow: Workflow, catalogue: Catalogue) -> Startable:
         if isinstance(trigger, Trigger) and not node.disabled:
             parameters = trigger.Parameters.model_validate(node.parameters)
             schema = trigger.input_schema(parameters)
-            triggers[node.id] = None if schema is None else Draft202012Validator(schema)
+            triggers[node.id] = None if schema is None else form_validator(schema)
     return Startable(triggers)
 
 
 def _require_fit(form: Draft202012Validator, given: Any) -> None:
-    violations = [
-        Violation(
-            f"/input{pointer(list(error.absolute_path))}", str(error.validator), error.message
-        )
-        for item in items_of(given)
-        for error in form.iter_errors(item["json"])  # pyright: ignore[reportUnknownMemberType] (its stub leaves the argument open)
-    ][:_MOST_VIOLATIONS]
+    """Hold each item of an input against the trigger's form.
+
+    Raises:
+        InvalidInput: Some item does not fit, or there is none; each place is a violation.
+    """
+    entries = cast("list[Any]", given) if isinstance(given, list) else [given]
+    violations = [] if entries else [_MISSING]
+    for place, entry in enumerate(entries):
+        [item] = items_of([entry])
+        at: list[str | int] = ["input", place] if isinstance(given, list) else ["input"]
+        violations += misfits(form, item["json"], [*at, "json"] if item is entry else at)
+        if len(violations) >= _MOST_VIOLATIONS:
+            break
     if violations:
-        raise InvalidInput("The input does not fit the trigger's form.", violations=violations)
+        raise InvalidInput(
+            "The input does not fit the trigger's form.", violations=violations[:_MOST_VIOLATIONS]
+        )

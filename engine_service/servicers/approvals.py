@@ -7,7 +7,6 @@ import orjson
 import structlog
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
-from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from engine_service import wire_workflows as wire
@@ -15,6 +14,7 @@ from engine_service.store import approvals
 from engine_service.store.approvals import StoredApproval
 from engine_service.store.pages import read_page
 from engine_service.store.runs import wake
+from engine_service.values.forms import form_validator, misfits
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import Conflict, Forbidden, InvalidInput, Violation
@@ -26,7 +26,7 @@ from shared.pb.flowloom.engine.v1 import (
     approval_service_pb2_grpc,
 )
 from shared.rpc import call
-from shared.workflow import JsonObject, pointer
+from shared.workflow import JsonObject
 
 log = structlog.get_logger()
 
@@ -166,22 +166,14 @@ def _check_form(asked: StoredApproval, form: JsonObject | None) -> None:
         return
     try:
         Draft202012Validator.check_schema(asked.form_schema)
-        validator: Any = Draft202012Validator(asked.form_schema, registry=Registry())
-        errors = list(validator.iter_errors(form or {}))
+        violations = misfits(form_validator(asked.form_schema), form or {}, ["form"])
     except (SchemaError, Unresolvable) as error:
         # The author's mistake must not keep the run waiting for ever.
         log.warning("form_schema_unusable", approval_id=asked.id, error=str(error)[:200])
         return
-    if errors:
+    if violations:
         raise InvalidInput(
-            "The form does not fit what was asked.",
-            reason="FORM_INVALID",
-            violations=[
-                Violation(
-                    pointer(["form", *error.absolute_path]), str(error.validator), error.message
-                )
-                for error in errors
-            ],
+            "The form does not fit what was asked.", reason="FORM_INVALID", violations=violations
         )
 
 

@@ -1,12 +1,20 @@
 """Forms: the typed fields that a person fills in to start a run or to answer a question."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, Literal
 
+from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import BaseModel, ConfigDict, Field
+from referencing import Registry
 
 from engine_service.values.field_types import NotOfType, convert
-from shared.workflow import JsonObject
+from shared.errors import Violation
+from shared.workflow import JsonObject, pointer
+
+_MOST_MISFITS = 20
+_LONGEST_MESSAGE = 300
+_FORMATS = FormatChecker(formats=())
 
 
 class FormField(BaseModel):
@@ -39,6 +47,27 @@ def form_schema(fields: Sequence[FormField]) -> JsonObject:
     }
 
 
+def form_validator(schema: JsonObject) -> Draft202012Validator:
+    """What holds filled forms against a schema; nothing outside of the schema is ever fetched."""
+    return Draft202012Validator(schema, registry=Registry(), format_checker=_FORMATS)
+
+
+def misfits(
+    validator: Draft202012Validator, filled: Any, at: Sequence[str | int]
+) -> list[Violation]:
+    """Where a filled form, which stands at some place of a request, does not fit."""
+    errors: Iterator[Any] = validator.iter_errors(filled)  # pyright: ignore[reportUnknownMemberType] (its stub leaves the argument open)
+    return [
+        Violation(
+            pointer([*at, *error.absolute_path]),
+            str(error.validator),
+            # The library quotes the value, however long it is.
+            error.message[:_LONGEST_MESSAGE],
+        )
+        for error in islice(errors, _MOST_MISFITS)
+    ]
+
+
 def defaults_of(fields: Sequence[FormField]) -> JsonObject:
     """The values that stand where nothing is filled in."""
     return {field.name: field.default for field in fields if field.default is not None}
@@ -67,6 +96,14 @@ def _schema_of(field: FormField) -> JsonObject:
         if value not in ("", None):
             schema[name] = value
     return schema
+
+
+@_FORMATS.checks("date-time")
+def _is_date_time(value: Any) -> bool:
+    try:
+        return not isinstance(value, str) or convert(value, "date_time") is not None
+    except NotOfType:
+        return False
 
 
 def _fits(field: FormField, value: Any) -> bool:
