@@ -16,6 +16,10 @@ from grpc_status import rpc_status
 from shared.errors import KINDS, AppError, Internal, LimitReached, Unavailable, Violation
 
 DOMAIN = "flowloom"
+_LONGEST = 500
+_MOST_VIOLATIONS = 100
+_ROOM = 32 * 1024
+"""Details travel as metadata, of which a channel takes so much and no more."""
 
 _BY_STATUS: dict[grpc.StatusCode, type[AppError]] = {
     **{kind.grpc_status: kind for kind in KINDS},
@@ -37,7 +41,7 @@ def to_status(error: AppError) -> grpc.Status:
     return rpc_status.to_status(
         status_pb2.Status(
             code=code_pb2.Code.Value(error.grpc_status.name),
-            message=error.message,
+            message=_shortened(error.message),
             details=details,
         )
     )
@@ -82,14 +86,22 @@ def _packed(
 
 
 def _bad_request(violations: tuple[Violation, ...]) -> error_details_pb2.BadRequest:
+    """The first ones, as many as the other side will take."""
     bad_request = error_details_pb2.BadRequest()
-    for violation in violations:
-        bad_request.field_violations.add(
-            field=violation.pointer,
+    for violation in violations[:_MOST_VIOLATIONS]:
+        field = bad_request.field_violations.add(
+            field=_shortened(violation.pointer),
             reason=violation.code,
-            description=violation.message,
+            description=_shortened(violation.message),
             localized_message=error_details_pb2.LocalizedMessage(
-                locale="en", message=violation.suggestion
+                locale="en", message=_shortened(violation.suggestion)
             ),
         )
+        if bad_request.ByteSize() > _ROOM:
+            bad_request.field_violations.remove(field)
+            break
     return bad_request
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -165,6 +165,29 @@ async def test_every_kind_of_error_arrives_as_itself(mesh: Mesh, kind: type[AppE
     assert caught.value.violations == (Violation("/nodes/0", "bad", "Wrong.", "Right."),)
 
 
+@pytest.mark.parametrize(
+    "violations",
+    [
+        [Violation(f"/nodes/{n}", "unknown", "w" * 300, "s" * 300) for n in range(500)],
+        [Violation("/" + "k" * 1_000_000, "unknown_parameter", "m" * 1_000_000, "s" * 100_000)],
+        [Violation("/" + "\N{CJK UNIFIED IDEOGRAPH-6C34}" * 600, "x", "\N{SNOWMAN}" * 600)] * 200,
+    ],
+)
+async def test_an_error_is_cut_to_what_the_wire_takes(
+    mesh: Mesh, violations: list[Violation]
+) -> None:
+    def fail() -> None:
+        raise InvalidInput("m" * 1_000_000, violations=violations)
+
+    mesh.runs.behave = fail
+    with call.use(call.Call(principal=ADA)), pytest.raises(InvalidInput) as caught:
+        await mesh.stub().GetRun(run_service_pb2.GetRunRequest(run_id="run_1"))
+    assert caught.value.message.endswith("…")
+    assert caught.value.violations[0].pointer[:20] == violations[0].pointer[:20]
+    assert caught.value.violations[0].code == violations[0].code
+    assert 1 <= len(caught.value.violations) <= 100
+
+
 async def test_an_error_ends_a_stream_as_itself(mesh: Mesh) -> None:
     mesh.runs.behave = raising(Conflict("Too late."))
     sequences: list[int] = []
