@@ -21,8 +21,9 @@ from engine_service.n8n.expressions import rename, troubles
 from engine_service.n8n.fields import CannotMap, Fields
 from engine_service.n8n.mapping import Mapped, NodeMapping, SourceNode
 from engine_service.n8n.mappings import MAPPINGS
-from engine_service.n8n.naming import Naming, in_drawn_order, position_of
+from engine_service.n8n.naming import Naming
 from engine_service.n8n.notes import is_sticky, read_items, sticky_notes
+from engine_service.n8n.order import in_drawn_order, in_running_order, position_of
 from engine_service.n8n.report import NodeReport, Report, SourceFormat, Verdict
 from engine_service.n8n.settings import node_settings, workflow_settings
 from shared.errors import InvalidInput, Violation
@@ -256,7 +257,8 @@ def _edges(
         step.source.name for step in kept if step.settings.get("on_error") == "error_port"
     )
     mapped = {step.source.name: step.mapped for step in kept}
-    found = list(edges(document.wires, mapped, naming.ids, with_error_port))
+    wires = in_running_order(document)
+    found = list(edges(wires, mapped, naming.ids, with_error_port))
     connections = [edge for edge in found if not isinstance(edge, str)]
     return connections, [sentence for sentence in found if isinstance(sentence, str)]
 

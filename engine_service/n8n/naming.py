@@ -1,16 +1,11 @@
-"""Names, ids and the order of nodes.
+"""Names and ids of nodes.
 
 Expressions refer to names, so names stay as they are unless they are too long or empty; ids are
-made from them. The order in which nodes stand decides which of several ready nodes comes first:
-n8n goes from the top, then from the left.
+made from them.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, cast
-
-from engine_service.n8n.document import Document
-from shared.workflow import JsonObject
+from collections.abc import Iterable
 
 _MOST_NAME = 120
 _MOST_ID = 48
@@ -48,48 +43,3 @@ def _fresh(wanted: str, taken: Iterable[str]) -> str:
         tail = f"_{number}"
         made, number = f"{wanted[: _MOST_NAME - len(tail)]}{tail}", number + 1
     return made
-
-
-def in_drawn_order(document: Document) -> list[JsonObject]:
-    """The nodes in the order in which n8n would choose among ready ones."""
-    if not document.is_legacy:
-        return sorted(document.nodes, key=_place)
-    by_name = {node["name"]: node for node in document.nodes}
-    return [by_name[name] for name in _walk(document, by_name)]
-
-
-def _place(node: JsonObject) -> tuple[float, float]:
-    x, y = position_of(node) or (0.0, 0.0)
-    return y, x
-
-
-def position_of(node: JsonObject) -> tuple[float, float] | None:
-    """Where a node is drawn: from the left, from the top."""
-    found: Any = node.get("position")
-    if isinstance(found, dict):
-        named = cast("JsonObject", found)
-        found = [named.get("x"), named.get("y")]
-    match found:
-        case [int() | float() as x, int() | float() as y]:
-            return float(x), float(y)
-        case _:
-            return None
-
-
-def _walk(document: Document, by_name: Mapping[str, JsonObject]) -> Iterator[str]:
-    """Along the connections as they are written, as n8n did before it looked at positions."""
-    after: dict[str, list[str]] = {}
-    targets: set[str] = set()
-    for wire in document.wires:
-        after.setdefault(wire.source, []).append(wire.target)
-        targets.add(wire.target)
-    starts = [name for name in by_name if name not in targets]
-    waiting = [*reversed(list(by_name)), *reversed(starts)]  # the end is taken first
-    seen: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        yield name
-        waiting.extend(reversed(after.get(name, [])))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, cast
 
-from engine_service.n8n.naming import position_of
+from engine_service.n8n.order import position_of
 from shared.workflow import Item, JsonObject
 
 STICKY = "n8n-nodes-base.stickyNote"

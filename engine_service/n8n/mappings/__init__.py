@@ -1,12 +1,24 @@
 """One file per family of n8n's nodes; one line here for each."""
 
 from engine_service.n8n.mapping import NodeMapping
-from engine_service.n8n.mappings import conditions, merge, noop, set_fields, triggers
+from engine_service.n8n.mappings import (
+    ai,
+    code,
+    conditions,
+    flow,
+    http,
+    merge,
+    set_fields,
+    triggers,
+)
 
 MAPPINGS: tuple[NodeMapping, ...] = (
     *triggers.MAPPINGS,
-    *set_fields.MAPPINGS,
+    *flow.MAPPINGS,
     *conditions.MAPPINGS,
     *merge.MAPPINGS,
-    *noop.MAPPINGS,
+    *set_fields.MAPPINGS,
+    *code.MAPPINGS,
+    *http.MAPPINGS,
+    *ai.MAPPINGS,
 )

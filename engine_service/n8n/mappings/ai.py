@@ -1,0 +1,110 @@
+"""Language models: OpenAI's own node, and chains with the model attached to them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine_service.n8n.mapping import CannotMap, Fields, Mapped, NodeMapping, SourceNode
+from shared.workflow import JsonObject
+
+_MODEL = "ai_languageModel"
+_CHATS = "@n8n/n8n-nodes-langchain."
+_PROVIDERS = {
+    f"{_CHATS}lmChatOpenAi": ("openai", "gpt-4o-mini"),
+    f"{_CHATS}lmOpenAi": ("openai", "gpt-3.5-turbo-instruct"),
+    f"{_CHATS}lmChatAnthropic": ("anthropic", "claude-sonnet-4-5"),
+}
+_OWN_PROMPT = ("{{ $json.chatInput }}", "={{ $json.chatInput }}")
+_ANSWER = "The answer is in 'text', with 'model', 'finish' and 'usage' beside it, not in {0!r}."
+
+
+def _chain(node: SourceNode) -> Mapped:
+    """A prompt and a model; an agent without tools is no more than that."""
+    fields = node.fields
+    others = [kind for kind, attached in node.attached.items() if kind != _MODEL and attached]
+    if others:
+        raise CannotMap(f"It has {', '.join(sorted(others))} attached, which ai.chat cannot use.")
+    models = node.attached.get(_MODEL, ())
+    if not models:
+        raise CannotMap("No language model is attached to it.")
+    made: JsonObject = {"prompt": _prompt(fields), **_model(models)}
+    system = _system(fields)
+    if system:
+        made["system"] = system
+    agent = node.type.endswith(".agent")
+    fields.ignore("agent", "hasOutputParser", "needsFallback", "promptType")
+    fields.differ(_ANSWER.format("output" if agent else "text"))
+    return Mapped("ai.chat", made, absorbs=tuple(model.name for model in models))
+
+
+def _prompt(fields: Fields) -> Any:
+    chosen = fields.fixed("promptType", "auto")
+    written = fields.take("text") or fields.take("prompt")
+    return written if written and chosen != "auto" else written or _OWN_PROMPT[0]
+
+
+def _system(fields: Fields) -> Any:
+    found = fields.section("options").take("systemMessage", "")
+    texts = [found] if found else []
+    for row in fields.rows("messages", "messageValues"):
+        kind = str(row.fixed("type", "SystemMessagePromptTemplate"))
+        if not kind.startswith("System"):
+            raise CannotMap("It shows the model a conversation, which ai.chat cannot.")
+        texts.append(row.take("message", ""))
+    return "\n\n".join(str(text) for text in texts)
+
+
+def _model(models: Sequence[SourceNode]) -> JsonObject:
+    """The models, each tried when the one before it is not available."""
+    made: JsonObject = {}
+    names: list[str] = []
+    for model in models:
+        if model.type not in _PROVIDERS:
+            raise CannotMap(f"There is no counterpart of {model.type}.")
+        provider, default = _PROVIDERS[model.type]
+        names.append(f"{provider}:{model.fields.located('model', default)}")
+        made.update(_sampling(model.fields.section("options")))
+    return {**made, "model": ",".join(names)}
+
+
+def _sampling(options: Fields) -> JsonObject:
+    made: JsonObject = {}
+    if options.has("temperature"):
+        made["temperature"] = options.take("temperature")
+    for name in ("maxTokens", "maxTokensToSample"):
+        if options.has(name) and options.number(name, -1) > 0:
+            made["max_tokens"] = int(options.number(name, 0))
+        options.ignore(name)
+    return made
+
+
+def _openai(node: SourceNode) -> Mapped:
+    """OpenAI's node: messages to a model."""
+    fields = node.fields
+    resource = fields.fixed("resource", "text")
+    if resource not in ("text", "chat"):
+        raise CannotMap(f"There is no counterpart of OpenAI's {resource!r}.")
+    operations = {"message": True, "complete": True, "response": True}
+    fields.choice("operation", operations, "message")
+    rows = fields.rows("messages", "values") or fields.rows("responses", "values")
+    rows = rows or fields.rows("prompt", "messages")
+    system = [row.take("content", "") for row in rows if row.fixed("role", "user") != "user"]
+    asked = [row.take("content", "") for row in rows if row.fixed("role", "user") == "user"]
+    if not asked:
+        raise CannotMap("It asks nothing.")
+    model = fields.located("modelId") or fields.located("model", "gpt-4o-mini")
+    made: JsonObject = {
+        "prompt": asked[0] if len(asked) == 1 else "\n\n".join(map(str, asked)),
+        "model": f"openai:{model or 'gpt-4o-mini'}",
+        **_sampling(fields.section("options")),
+    }
+    if system:
+        made["system"] = "\n\n".join(map(str, system))
+    fields.ignore("simplify")
+    fields.differ(_ANSWER.format("message.content"))
+    return Mapped("ai.chat", made)
+
+
+MAPPINGS = (
+    NodeMapping((f"{_CHATS}chainLlm", f"{_CHATS}agent"), _chain),
+    NodeMapping((f"{_CHATS}openAi", "n8n-nodes-base.openAi"), _openai),
+)

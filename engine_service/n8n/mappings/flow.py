@@ -1,0 +1,103 @@
+"""What steers a run: loops, waits, answers and ends."""
+
+from typing import Any
+
+from engine_service.n8n.mapping import CannotMap, Fields, Mapped, NodeMapping, SourceNode
+from engine_service.node import MAIN
+from shared.workflow import JsonObject
+
+_UNITS = {"seconds": "seconds", "minutes": "minutes", "hours": "hours", "days": "days"}
+_SECONDS = {"seconds": 1, "minutes": 60, "hours": 3_600, "days": 86_400}
+_ANSWERS = {
+    "allIncomingItems": "all_items", "firstIncomingItem": "first_item", "json": "json",
+    "noData": "nothing", "redirect": "redirect", "text": "text",
+}  # fmt: skip
+
+
+def _noop(node: SourceNode) -> Mapped:
+    del node
+    return Mapped("flow.noop", {})
+
+
+def _loop(node: SourceNode) -> Mapped:
+    """Split in Batches, later called Loop Over Items."""
+    fields = node.fields
+    default = 10 if node.version < 3 else 1
+    size = int(fields.number("batchSize", default))
+    outputs = ("done", "loop") if node.version >= 3 else ("loop", "done")
+    if fields.section("options").verbatim("reset"):
+        fields.differ("It never begins anew in the middle; its option 'reset' has no counterpart.")
+    return Mapped("flow.loop", {"batch_size": size}, outputs=outputs)
+
+
+def _wait(node: SourceNode) -> Mapped:
+    fields = node.fields
+    match fields.fixed("resume", "timeInterval"):
+        case "timeInterval":
+            first = node.version < 1.1
+            amount, unit = (1, "hours") if first else (5, "seconds")
+            parameters: JsonObject = {
+                "amount": fields.take("amount", amount),
+                "unit": fields.choice("unit", _UNITS, unit),
+            }
+            return Mapped("flow.wait", parameters)
+        case "specificTime":
+            return Mapped("flow.wait", {"mode": "until", "until": fields.take("dateTime")})
+        case "webhook":
+            return _callback(fields)
+        case other:
+            raise CannotMap(f"There is no counterpart of resuming by {other!r}.")
+
+
+def _callback(fields: Fields) -> Mapped:
+    fields.ignore("httpMethod", "responseMode", "options", "incomingAuthentication")
+    fields.differ("The address to call is this run's callback address, not $execution.resumeUrl.")
+    if not fields.flag("limitWaitTime"):
+        return Mapped("flow.wait", {"mode": "callback"})
+    if fields.fixed("limitType", "afterTimeInterval") != "afterTimeInterval":
+        raise CannotMap("A wait for a call can end after some time, not at a moment.")
+    unit = fields.choice("resumeUnit", _SECONDS, "hours")
+    seconds = fields.number("resumeAmount", 1) * unit
+    parameters = {"mode": "callback", "timeout": seconds}
+    return Mapped("flow.wait", parameters, outputs=((MAIN, "timeout"),))
+
+
+def _respond(node: SourceNode) -> Mapped:
+    fields, options = node.fields, node.fields.section("options")
+    how = fields.choice("respondWith", _ANSWERS, "firstIncomingItem")
+    parameters: JsonObject = {"respond_with": how}
+    if how in ("json", "text"):
+        parameters["body"] = fields.take("responseBody", "")
+    elif how == "redirect":
+        parameters["location"] = fields.take("redirectURL", "")
+    fields.ignore("responseBody", "redirectURL")
+    if options.has("responseCode"):
+        parameters["status"] = options.take("responseCode")
+    headers = {
+        row.text("name"): row.take("value", "")
+        for row in options.rows("responseHeaders", "entries")
+    }
+    if headers:
+        parameters["headers"] = headers
+    if how in ("first_item", "all_items") and options.has("responseKey"):
+        raise CannotMap("It puts the items under a key of the answer; use 'json' with a body.")
+    return Mapped("flow.respond", parameters)
+
+
+def _stop(node: SourceNode) -> Mapped:
+    fields = node.fields
+    if fields.fixed("errorType", "errorMessage") == "errorObject":
+        fields.differ("The error's object becomes its message.")
+        message: Any = fields.take("errorObject", "{}")
+    else:
+        message = fields.take("errorMessage", "")
+    return Mapped("flow.stop", {"message": message or "Stopped"})
+
+
+MAPPINGS = (
+    NodeMapping(("n8n-nodes-base.noOp",), _noop),
+    NodeMapping(("n8n-nodes-base.splitInBatches",), _loop),
+    NodeMapping(("n8n-nodes-base.wait",), _wait),
+    NodeMapping(("n8n-nodes-base.respondToWebhook",), _respond),
+    NodeMapping(("n8n-nodes-base.stopAndError",), _stop),
+)
