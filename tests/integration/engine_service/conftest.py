@@ -9,16 +9,6 @@ from shared.migrations import upgrade
 from tests.support.serving import MIGRATIONS
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the crash test be as thorough as one has time for."""
-    parser.addoption(
-        "--crash-runs",
-        type=int,
-        default=20,
-        help="How many runs are hit by a kill -9 of the engine",
-    )
-
-
 @pytest.fixture(scope="module")
 async def engine_url(postgres_url: str) -> str:
     """The address of a database with the engine's tables."""

@@ -1,7 +1,7 @@
 """Real engines, killed and frozen in the middle of runs: nothing is lost, nothing doubled.
 
 A run has ten nodes, five of which call a local server that honours idempotency keys. Engines are
-killed at random moments; `--crash-runs=200` is the thorough version, which prints its figures.
+killed at random moments; the long version does so with two hundred runs. Both print their figures.
 """
 
 import asyncio
@@ -139,11 +139,11 @@ async def bench(postgres_url: str) -> AsyncIterator[Bench]:
 
 
 @pytest.mark.timeout(1800)
+@pytest.mark.parametrize("wanted", [10, pytest.param(200, marks=pytest.mark.long)])
 async def test_killed_engines_lose_nothing_and_double_nothing(
-    bench: Bench, pytestconfig: pytest.Config, capsys: pytest.CaptureFixture[str]
+    bench: Bench, wanted: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two engines share the work; in each round one of them is killed, and comes back."""
-    wanted = int(str(pytestconfig.getoption("--crash-runs")))
     chance = random.Random(11)
     done: list[str] = []
     gaps: list[float] = []
