@@ -123,5 +123,7 @@ def _require_fit(form: Draft202012Validator, given: Any) -> None:
             break
     if violations:
         raise InvalidInput(
-            "The input does not fit the trigger's form.", violations=violations[:_MOST_VIOLATIONS]
+            "The input does not fit the trigger's form.",
+            reason="INPUT_INVALID",
+            violations=violations[:_MOST_VIOLATIONS],
         )

@@ -39,7 +39,11 @@ log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
 # A guarded change that came too late has a status of its own in HTTP.
-_STATUS_BY_CODE: Mapping[str, int] = {"ETAG_MISMATCH": HTTPStatus.PRECONDITION_FAILED}
+_STATUS_BY_CODE: Mapping[str, int] = {
+    "ETAG_MISMATCH": HTTPStatus.PRECONDITION_FAILED,
+    "INPUT_INVALID": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "FORM_INVALID": HTTPStatus.UNPROCESSABLE_ENTITY,
+}
 _ISSUER_PATH = "/auth/v1/"
 
 

@@ -22,7 +22,7 @@ class RunNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """A run as it stands; `input`, `output` and `response` are JSON text."""
+    """A run as it stands; `input`, `output` and `response` are JSON text, empty when left out."""
 
     id: str
     tenant_id: str
@@ -68,12 +68,29 @@ class JournalRow:
     detail: JsonObject | None
 
 
-_COLUMNS = """id, tenant_id, workflow_id, version, status, mode, trigger, trigger_node_id,
-  CAST(input AS text), CAST(output AS text), CAST(response AS text), error, created_at, started_at,
+_LARGEST_LISTED = 16 * 1024
+"""Larger inputs and outputs are left out of lists, whose pages would not fit into an answer."""
+_MOST_OUTPUTS = 32 * 1024 * 1024
+"""So much of the outputs of a run's nodes is read together, the first ones first."""
+
+
+def _columns(input_column: str, output_column: str) -> str:
+    return f"""id, tenant_id, workflow_id, version, status, mode, trigger, trigger_node_id,
+  {input_column}, {output_column}, CAST(response AS text), error, created_at, started_at,
   ended_at, last_sequence, retry_of"""
-_GET = sa.text(f"SELECT {_COLUMNS} FROM engine.runs WHERE id = :run_id")
+
+
+def _if_small(column: str, otherwise: str) -> str:
+    text = f"CAST({column} AS text)"
+    return f"CASE WHEN octet_length({text}) <= {_LARGEST_LISTED} THEN {text} ELSE {otherwise} END"
+
+
+_GET = sa.text(f"""
+SELECT {_columns("CAST(input AS text)", "CAST(output AS text)")}
+FROM engine.runs WHERE id = :run_id
+""")
 _LIST = sa.text(f"""
-SELECT {_COLUMNS} FROM engine.runs
+SELECT {_columns(_if_small("input", "''"), _if_small("output", "NULL"))} FROM engine.runs
 WHERE (:after = '' OR id < :after)
   AND (:workflow_id = '' OR workflow_id = :workflow_id)
   AND (:status = '' OR status = :status)
@@ -85,7 +102,11 @@ WHERE run_id = :run_id AND sequence > :after
 ORDER BY sequence LIMIT :at_most
 """)
 _JOURNAL = sa.text("""
-SELECT node_id, iteration, attempt, kind, started_at, at, CAST(outputs AS text), detail
+SELECT node_id, iteration, attempt, kind, started_at, at,
+  CASE WHEN sum(octet_length(CAST(outputs AS text))) OVER (
+    ORDER BY started_at, at ROWS UNBOUNDED PRECEDING
+  ) <= :most THEN CAST(outputs AS text) END,
+  detail
 FROM engine.journal WHERE run_id = :run_id ORDER BY started_at, at
 """)
 
@@ -137,8 +158,8 @@ def unpack(run_id: str, first: int, packed: Sequence[JsonObject]) -> list[Stored
 
 
 async def read_journal(connection: AsyncConnection, run_id: str) -> list[JournalRow]:
-    """What each node of a run did, in the order in which it began."""
-    rows = await connection.execute(_JOURNAL, {"run_id": run_id})
+    """What each node of a run did, in the order in which it began; not all outputs if too large."""
+    rows = await connection.execute(_JOURNAL, {"run_id": run_id, "most": _MOST_OUTPUTS})
     return [JournalRow(*row) for row in rows]
 
 

@@ -23,6 +23,7 @@ DEFAULT_DEADLINE_SECONDS = 30.0
 # gRPC's own names for addresses; anything else is a name to look up.
 _SCHEMES = ("unix:", "ipv4:", "ipv6:", "dns:")
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+_MAX_ANSWER_BYTES = 64 * 1024 * 1024
 _MAX_METADATA_BYTES = 64 * 1024
 
 
@@ -45,7 +46,7 @@ def connect(
     options = (
         ("grpc.service_config", json.dumps(_service_config(services))),
         ("grpc.enable_retries", 1),
-        ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
+        ("grpc.max_receive_message_length", _MAX_ANSWER_BYTES),
         ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
         # Errors travel as metadata, and say all that is wrong with a definition.
         ("grpc.max_metadata_size", _MAX_METADATA_BYTES),

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -236,6 +237,27 @@ async def test_runs_are_listed_newest_first_page_by_page(door: Door) -> None:
     first = await door.page(workflow_id=workflow, page_size=2)
     with pytest.raises(InvalidInput):
         await door.page(page_token=first.next_page_token)  # of another list
+
+
+async def test_a_large_run_can_be_listed_read_and_followed(door: Door) -> None:
+    passing = [{"id": f"n{n}", "name": f"n{n}", "type": "flow.noop"} for n in range(4)]
+    edges = [{"from": a, "to": b} for a, b in pairwise(["start", "n0", "n1", "n2", "n3"])]
+    workflow = await door.create(START, *passing, connections=edges)
+    large = {"text": "x" * 9_000_000}
+    run = await door.start(workflow, large, wait=wait(30))
+    assert run.status == run_pb2.RUN_STATUS_COMPLETED
+    assert len(run.output.json) > 9_000_000
+    small = await door.start(workflow, {"n": 1}, wait=wait(10))
+    listed = {one.id: one for one in (await door.page(workflow_id=workflow)).runs}
+    assert not listed[run.id].HasField("output")
+    assert not listed[run.id].input.json
+    assert listed[small.id] == small
+    full = await door.get(run.id, full=True)
+    assert full.input == run.input
+    told = {node.node_id: node.HasField("outputs") for node in full.nodes}
+    assert told == {"start": True, "n0": True, "n1": True, "n2": False, "n3": False}
+    terminal = json.loads((await door.watch(run.id))[-1].data.json)
+    assert terminal["run"]["input"] == large
 
 
 async def test_a_run_is_followed_from_any_point_to_its_end(door: Door) -> None:
