@@ -8,11 +8,13 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from agent_service.authors.offline.checks import answers_so, read_check
 from agent_service.authors.offline.conditions import split_condition
+from agent_service.authors.offline.outcomes import HAN_OUTCOME, find_outcome, read_outcome
 from agent_service.authors.offline.text import Text
 from agent_service.authors.offline.verbs import ACTION_START, HAN_ACTION
 
-Role = Literal["if", "else", "do"]
+Role = Literal["if", "else", "do", "check"]
 Link = Literal["sentence", "then", "finally", "and"]
 _FLAGS = re.IGNORECASE
 
@@ -22,7 +24,8 @@ class Clause:
     """A piece of a request.
 
     Attributes:
-        role: `if` holds a condition, `else` nothing, `do` something to do.
+        role: `if` holds a condition, `else` nothing, `do` something to do; a `check` becomes one
+            of these before anybody else sees it.
         link: How it follows what was before.
         only: For `if`: it governs the next clause alone, as in `send it if …`.
         negated: For `if`: said with `unless`.
@@ -57,6 +60,12 @@ _IF = (
     r"(?:if|whenever|when|in case(?: of)?|provided(?: that)?|as long as|only if|only when|unless|"
     r"should|如果|若是?|要是|假如|当|一旦|只有|除非)"
 )
+_ON_TROUBLE = (
+    r"(?:on|upon|in (?:the )?case of|in the event of)\s+(?:an? |any )?"
+    r"(?:errors?|failures?|problems?|issues?|trouble|outages?|time-?outs?|success)\b[,:]?"
+)
+_CONDITIONAL = rf"(?:if|unless|when|whenever|in case|should|{_ON_TROUBLE})\b"
+_HAN_SO = r"\s*(?:的话|的时候|时候?|就|则|便|[,，]\s*(?:就|则|便|请|问|通知|提醒))"
 _CUTS: tuple[tuple[Link, "re.Pattern[str]"], ...] = (
     ("sentence", re.compile(_SENTENCE)),
     ("then", re.compile(_ARROW)),
@@ -68,7 +77,7 @@ _CUTS: tuple[tuple[Link, "re.Pattern[str]"], ...] = (
     (
         "and",
         re.compile(
-            r"[,，]?\s+(?:and|but)\s+(?=(?:if|unless)\b)|[,，]\s*(?=(?:if|when|unless|once)\b)",
+            rf"[,，]?\s+(?:and|but)\s+(?={_CONDITIONAL})|[,，]\s*(?=(?:once\b|{_CONDITIONAL}))",
             _FLAGS,
         ),
     ),
@@ -76,7 +85,9 @@ _CUTS: tuple[tuple[Link, "re.Pattern[str]"], ...] = (
         rf"|便)?(?={HAN_ACTION})")),
     ("and", re.compile(r"[,，]?\s*\b(?:and\s+)?(?=for (?:each|every)\b)|[,，](?=对于?每)", _FLAGS)),
     ("then", re.compile(r"(?<=[\u4e00-\u9fff])后(?=(?:发|保存|推送|回复|提交|通知|写入|存))")),
-    ("and", re.compile(r"[,，]\s*(?=(?:如果|若|要是|假如|一旦|除非))")),
+    ("and", re.compile(r"[,，:：]\s*(?=(?:如果|若|要是|假如|一旦|除非))")),
+    ("and", re.compile(rf":\s*(?={_CONDITIONAL})", _FLAGS)),
+    ("and", re.compile(rf"[,，]\s*(?={HAN_OUTCOME}{_HAN_SO})", _FLAGS)),
 )  # fmt: skip
 _LEADING = re.compile(
     r"^(?:(?:please|and|also|so|just|then|first(?:ly)?|now|next|to|automatically|immediately|it "
@@ -86,8 +97,9 @@ _LEADING = re.compile(
     r"it|you should|we (?:want|need) to|"
     r"make sure(?: to| that)?|be sure to|the (?:workflow|automation|flow|task) (?:should|must"
     r"|needs to|requires|"
-    r"is to|will|also must)(?: also)?|(?:can|could) you)\b[,:]?\s+|请|帮我|麻烦|我想要?|我要"
-    r"|需要|自动|首先|先|就|则|再|也|还|"
+    r"is to|will|also must)(?: also)?|(?:can|could) you)\b[,:]?\s+"
+    r"|请(?!我|经理|领导|老板|主管|财务|管理|负责|人|示)|帮我|麻烦|我想要?|我要"
+    r"|需要|自动|首先|先(?!问|征|经|请|让|审|得)|就|则|再|也|还|"
     r"系统|随后|能够?|可以|应该?|要)+",
     _FLAGS,
 )
@@ -98,6 +110,10 @@ _TRAILING_IF = re.compile(
     r"as)\s+(?P<cond>.{4,})$",
     _FLAGS,
 )
+_HAN_TRAILING = re.compile(
+    rf"^(?P<cond>[^,，]{{1,30}}?){_HAN_SO}[,，]?\s*(?:就|则|便)?(?P<act>.+)$"
+)
+_TROUBLE_START = re.compile(rf"^(?P<outcome>{_ON_TROUBLE})\s*(?P<act>.*)$", _FLAGS)
 _MORE = re.compile(rf"(?:and|or)\s+(?!{ACTION_START})", _FLAGS)
 _ACTION = re.compile(rf"\s+(?={ACTION_START})", _FLAGS)
 _BEFORE_NOUNS = frozenset({
@@ -116,12 +132,17 @@ _IF_END = re.compile(
 )
 
 
+_SO_THEN = re.compile(
+    r"^\s*(?:的话|的时候|时候?|之?后)?\s*[,，:：]?\s*(?:then\b|则|就|便|那么?)?\s*"
+)
+
+
 def split(plain: str, text: Text) -> list[Clause]:
     """Cut a request, its trigger set aside, into clauses."""
     clauses: list[Clause] = []
     for link, piece in _pieces(plain):
         clauses.extend(_read(link, piece, text))
-    return _join_conditions(clauses)
+    return _answer_checks(_join_conditions(clauses), text)
 
 
 def _pieces(plain: str) -> list[tuple[Link, str]]:
@@ -145,7 +166,7 @@ def _without_empty(pieces: list[tuple[Link, str]]) -> list[tuple[Link, str]]:
             pending = pending or link
             continue
         stronger = "sentence" if pending == "sentence" and link == "and" else link
-        kept.append((stronger, piece.strip()))
+        kept.append((stronger, piece.strip().rstrip(",，").rstrip()))
         pending = None
     return kept
 
@@ -158,12 +179,37 @@ def _read(link: Link, piece: str, text: Text) -> list[Clause]:
         return [Clause("else", link), *(_read("and", rest, text) if rest else [])]
     if found := _IF_START.match(bare):
         return _read_if(link, found["word"].lower(), bare[found.end() :], text)
+    if found := _TROUBLE_START.match(bare):
+        condition = Clause("if", link, found["outcome"].strip(" ,:").split()[-1])
+        return [condition, *(_read("and", found["act"], text) if found["act"].strip() else [])]
+    for words in (piece, bare):
+        if read_check(words, text):
+            return [Clause("check", link, words)]
+    return _read_trailing(link, bare, text)
+
+
+def _read_trailing(link: Link, bare: str, text: Text) -> list[Clause]:
+    """`send it if …`, `异常时问我`: what is to be done with its condition in the same breath."""
     found = _TRAILING_IF.match(bare)
     if found and not _only_names(found["cond"]) and not _TALK.match(found["cond"]):
         negated = found["word"].lower() == "unless"
+        if (parts := split_condition(found["cond"], text)) and parts[1]:
+            act = Clause("do", link, found["act"])
+            return [act, *_read_if("and", found["word"].lower(), found["cond"], text)]
         condition = Clause("if", link, found["cond"], only=True, negated=negated)
         return [condition, Clause("do", "and", found["act"])]
+    found = _HAN_TRAILING.match(bare)
+    if found and (_is_stated(found["cond"], text)):
+        return [Clause("if", link, found["cond"]), *_read("and", found["act"], text)]
     return [Clause("do", link, bare)]
+
+
+def _is_stated(words: str, text: Text) -> bool:
+    """Whether some words are a condition by themselves, without `if` before them."""
+    if read_outcome(words, text) is not None:
+        return True
+    parts = split_condition(words, text)
+    return parts is not None and not parts[1]
 
 
 def _only_names(words: str) -> bool:
@@ -173,7 +219,10 @@ def _only_names(words: str) -> bool:
 
 def _read_if(link: Link, word: str, rest: str, text: Text) -> list[Clause]:
     negated = word in ("unless", "除非")
-    if found := _IF_END.search(rest):
+    if outcome := find_outcome(rest, text):
+        condition = rest[: outcome.end]
+        act = _SO_THEN.sub("", rest[outcome.end :], count=1)
+    elif found := _IF_END.search(rest):
         condition, act = rest[: found.start()], rest[found.end() :]
     elif (parts := split_condition(rest, text)) and _MORE.match(parts[1]) is None and parts[1]:
         condition, act = rest[: len(rest) - len(parts[1])], parts[1]
@@ -203,11 +252,12 @@ def split_condition_words(words: str) -> tuple[str, str] | None:
 
 
 def _join_conditions(clauses: list[Clause]) -> list[Clause]:
-    """A condition that nothing follows belongs to what was before it: `send it, if …`."""
+    """A condition that nothing follows belongs to what was before it: `send it, if not`."""
     joined: list[Clause] = []
     for place, clause in enumerate(clauses):
         following = clauses[place + 1] if place + 1 < len(clauses) else None
-        alone = clause.role == "if" and (following is None or following.link == "sentence")
+        last = following is None or following.link == "sentence"
+        alone = clause.role in ("if", "else") and last
         if alone and joined and joined[-1].role == "do" and clause.link != "sentence":
             action = joined.pop()
             joined.append(replace(clause, link=action.link, only=True))
@@ -215,3 +265,24 @@ def _join_conditions(clauses: list[Clause]) -> list[Clause]:
         else:
             joined.append(clause)
     return joined
+
+
+def _answer_checks(clauses: list[Clause], text: Text) -> list[Clause]:
+    """Turn each `check` into the condition of what answers it, or into something to do."""
+    made: list[Clause] = []
+    for place, clause in enumerate(clauses):
+        if clause.role != "check":
+            made.append(clause)
+            continue
+        check = read_check(clause.plain, text)
+        asked = check.asked if check else clause.plain
+        following = clauses[place + 1] if place + 1 < len(clauses) else None
+        so = answers_so(following.plain) if following and following.role == "if" else None
+        if following is not None and so is not None:
+            negated = clause.negated != (not so)
+            clauses[place + 1] = replace(following, plain=asked, link=clause.link, negated=negated)
+        elif (check and check.address) and not (following and following.role == "else"):
+            made.append(replace(clause, role="do"))
+        else:
+            made.append(replace(clause, role="if", plain=asked))
+    return made

@@ -1,56 +1,26 @@
 """From a `Reading` to a definition: nodes, the edges between them, and where they stand.
 
-The composer walks the tree of steps and keeps the open ends of what it has built. Each step takes
-the ends, adds its nodes and leaves new ends; a branch leaves those of both its ways, so that what
-is said after it happens on either. What has no node becomes a placeholder that does nothing and
-says, in its notes, what is to be done there.
+`compose` makes a whole one, `insert` puts steps into one that is there already; `composer` does the
+building. What has no node becomes a placeholder that does nothing and says, in its notes, what is
+to be done there.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass
 
-from agent_service.authors.offline import parameters
-from agent_service.authors.offline.labels import slug, start_label, step_label
+from agent_service.authors.offline.composer import COLUMN, Composer
+from agent_service.authors.offline.places import Place, edge
 from agent_service.authors.offline.reading import (
-    Ai,
     Answer,
-    Approved,
-    Ask,
-    Branch,
-    Choice,
-    Code,
-    Comparison,
-    Condition,
-    Fan,
-    FieldOf,
-    Foreign,
-    ForeignStart,
-    Http,
-    Ignore,
-    Judgement,
-    Keep,
-    Loop,
     ManualStart,
-    Pause,
     Reading,
     ScheduleStart,
-    SetFields,
-    Split,
     Step,
-    Stop,
-    Together,
-    Unmatched,
     WebhookStart,
     walk,
 )
-from agent_service.authors.offline.scope import REQUEST, RESPONSE, Scope, Subject
-from agent_service.authors.offline.words import words_for
 from agent_service.catalogue import Catalogue
 from shared.workflow import JsonObject
-
-_COLUMN, _ROW = 220, 140
-PLACEHOLDER = "flow.noop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,29 +32,9 @@ class Composition:
     assumptions: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class End:
-    """A loose end: what leaves a node by a port and arrives nowhere yet."""
-
-    node_id: str
-    port: str = "main"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where the next node goes: behind these ends, with this data, in this row of the picture."""
-
-    ends: Sequence[End]
-    scope: Scope
-    row: int = 0
-
-    def behind(self, *ends: End, scope: Scope | None = None) -> "Place":
-        return replace(self, ends=ends, scope=scope or self.scope)
-
-
 def compose(reading: Reading, catalogue: Catalogue) -> Composition:
     """Build the definition that a reading describes."""
-    composer = _Composer(reading, catalogue)
+    composer = Composer(reading, catalogue)
     composer.build()
     definition: JsonObject = {"name": reading.title, "nodes": composer.nodes}
     if composer.connections:
@@ -116,15 +66,15 @@ def insert(
     has_webhook = any(node["type"] == "trigger.webhook" for node in definition["nodes"])
     start = WebhookStart("") if has_webhook else ManualStart()
     reading = Reading(language, str(definition.get("name", "")), start, list(steps))
-    composer = _Composer(reading, catalogue, definition["nodes"], definition["connections"])
+    composer = Composer(reading, catalogue, definition["nodes"], definition["connections"])
     composer.columns = {
-        node["id"]: round((node.get("position") or [0])[0] / _COLUMN) for node in composer.nodes
+        node["id"]: round((node.get("position") or [0])[0] / COLUMN) for node in composer.nodes
     }
     after = composer.place(steps, place)
-    for edge in onward:
+    for old in onward:
         for end in after.ends:
-            led = {key: value for key, value in edge.items() if key in ("to", "input", "index")}
-            composer.connections.append({**_edge(end, edge["to"]), **led})
+            led = {key: value for key, value in old.items() if key in ("to", "input", "index")}
+            composer.connections.append({**edge(end, old["to"]), **led})
     if any(isinstance(step, Answer) for step in walk(list(steps))):
         _let_wait(composer.nodes)
     return Composition(definition, composer.unmatched, composer.assumptions)
@@ -135,344 +85,3 @@ def _let_wait(nodes: Sequence[JsonObject]) -> None:
     for node in nodes:
         if node["type"] == "trigger.webhook":
             node.setdefault("parameters", {})["response_mode"] = "respond_node"
-
-
-@dataclass(slots=True)
-class _Composer:
-    reading: Reading
-    catalogue: Catalogue
-    nodes: list[JsonObject] = field(default_factory=list[JsonObject])
-    connections: list[JsonObject] = field(default_factory=list[JsonObject])
-    unmatched: list[str] = field(default_factory=list[str])
-    assumptions: list[str] = field(default_factory=list[str])
-    columns: dict[str, int] = field(default_factory=dict[str, int])
-    rows: int = 0
-
-    def build(self) -> None:
-        place = self._start()
-        self._steps(self.reading.steps, place)
-
-    def place(self, steps: Sequence[Step], place: Place) -> Place:
-        """Build steps at a place of what is there already."""
-        return self._steps(steps, place)
-
-    # --- nodes and edges
-
-    def _add(
-        self, node_type: str, label: str, given: JsonObject, place: Place, notes: str = ""
-    ) -> JsonObject:
-        """Add a node behind the place's ends; a type that is not there becomes a placeholder."""
-        if node_type not in self.catalogue and PLACEHOLDER in self.catalogue:
-            return self._placeholder(label, place, f"{node_type}: {notes or label}")
-        column = max((self.columns[end.node_id] for end in place.ends), default=-1) + 1
-        node: JsonObject = {
-            "id": self._unused_id(slug(label, node_type.rpartition(".")[2])),
-            "name": self._unused_name(label),
-            "type": node_type,
-        }
-        if given:
-            node["parameters"] = given
-        node["position"] = [column * _COLUMN, place.row * _ROW]
-        if notes:
-            node["notes"] = notes
-        self.nodes.append(node)
-        self.columns[node["id"]] = column
-        self.connections.extend(_edge(end, node["id"]) for end in place.ends)
-        return node
-
-    def _placeholder(self, label: str, place: Place, notes: str) -> JsonObject:
-        node = self._add(PLACEHOLDER, label, {}, place, notes)
-        self.unmatched.append(node["id"])
-        return node
-
-    def _unused_id(self, wanted: str) -> str:
-        taken = {node["id"] for node in self.nodes}
-        return _unused(wanted, taken, "_")
-
-    def _unused_name(self, wanted: str) -> str:
-        taken = {node["name"] for node in self.nodes}
-        return _unused(wanted, taken, " ")
-
-    # --- the start
-
-    def _start(self) -> Place:
-        start = self.reading.start
-        label = start_label(start, self.reading.language)
-        empty = Subject("")
-        nowhere = Place((), Scope(empty, empty, empty))
-        answers = any(isinstance(step, Answer) for step in walk(self.reading.steps))
-        match start:
-            case WebhookStart():
-                given = parameters.webhook(start, self.reading.title, responds=answers)
-                node = self._add("trigger.webhook", label, given, nowhere)
-                root = "query" if list(start.methods) == ["GET"] else "body"
-                subject = Subject(
-                    node["name"], root, single=True, fields=tuple(start.fields), parts=REQUEST
-                )
-            case ScheduleStart():
-                node = self._add("trigger.schedule", label, {"rules": list(start.rules)}, nowhere)
-                subject = Subject(node["name"], single=True)
-            case ManualStart():
-                node = self._add("trigger.manual", label, parameters.manual(start), nowhere)
-                subject = Subject(node["name"], single=True, fields=tuple(start.inputs))
-            case ForeignStart():
-                notes = words_for(self.reading.language).placeholder(start.phrase)
-                node = self._add("trigger.manual", label, {}, nowhere, notes)
-                self.unmatched.append(node["id"])
-                subject = Subject(node["name"], single=True)
-        return Place([End(node["id"])], Scope(subject, subject, subject))
-
-    # --- steps
-
-    def _steps(self, steps: Sequence[Step], place: Place) -> Place:
-        index = 0
-        while index < len(steps) and place.ends:  # behind a dead end nothing happens
-            step = steps[index]
-            following = steps[index + 1] if index + 1 < len(steps) else None
-            if isinstance(step, Ask):
-                gated = _gate(following)
-                place = self._ask(step, gated, place)
-                index += 2 if gated else 1
-            else:
-                place = self._step(step, following, place)
-                index += 1
-        return place
-
-    def _step(self, step: Step, following: Step | None, place: Place) -> Place:
-        label = step_label(step, self.reading.language)
-        match step:
-            case Http():
-                return self._http(step, following, label, place)
-            case Ai():
-                return self._ai(step, label, place)
-            case SetFields():
-                return self._set(step, label, place)
-            case Answer():
-                return self._answer(step, label, place)
-            case Branch():
-                return self._branch(step, label, place)
-            case Choice():
-                return self._choice(step, label, place)
-            case Loop():
-                return self._loop(step, label, place)
-            case Fan():
-                ways = [self._steps(way, replace(place, row=self._row())) for way in step.ways]
-                return _meet(ways)
-            case Together():
-                return self._together(label, place)
-            case _:
-                return self._plain(step, label, place)
-
-    def _plain(self, step: Step, label: str, place: Place) -> Place:
-        match step:
-            case Pause():
-                node = self._add("flow.wait", label, parameters.pause(step), place)
-                return place.behind(End(node["id"]))
-            case Stop():
-                given = {"message": place.scope.constant(step.message)}
-                self._add("flow.stop", label, given, place)
-                return place.behind()
-            case Ignore():
-                return place.behind()
-            case Keep():
-                condition, place = self._judged(step.condition, place)
-                given = parameters.conditions(condition, place.scope, self._words.judged)
-                node = self._add("flow.filter", label, given, place)
-                return place.behind(End(node["id"]))
-            case Code():
-                notes = "" if step.source else self._words.placeholder(step.phrase)
-                node = self._add("code.javascript", label, parameters.code(step), place, notes)
-                if not step.source:
-                    self.unmatched.append(node["id"])
-                return self._made(node, place)
-            case Split():
-                given = parameters.split(step, place.scope)
-                node = self._add("code.javascript", label, given, place)
-                return self._made(node, place)
-            case Foreign() | Unmatched():
-                notes = self._words.placeholder(step.phrase)
-                node = self._placeholder(label, place, notes)
-                return place.behind(End(node["id"]))
-            case _:
-                return place
-
-    @property
-    def _words(self) -> Any:
-        return words_for(self.reading.language)
-
-    def _made(self, node: JsonObject, place: Place, subject: Subject | None = None) -> Place:
-        """The place behind a node that made new data."""
-        made = subject or Subject(node["name"])
-        return place.behind(End(node["id"]), scope=place.scope.made(made))
-
-    def _http(self, step: Http, following: Step | None, label: str, place: Place) -> Place:
-        whole = _asks_for_status(following)
-        given = parameters.http(step, place.scope, whole_response=whole)
-        notes = "" if step.url else self._words.no_address(step.purpose or step.phrase)
-        node = self._add("http.request", label, given, place, notes)
-        if step.url is None:
-            self.unmatched.append(node["id"])
-        if whole:
-            return self._made(node, place, Subject(node["name"], "body", parts=RESPONSE))
-        return self._made(node, place)
-
-    def _ai(self, step: Ai, label: str, place: Place) -> Place:
-        given = parameters.ai(step, place.scope)
-        node = self._add("ai.chat", label, given, place)
-        if "output_schema" in given:
-            names = tuple(given["output_schema"]["properties"])
-            return self._made(node, place, Subject(node["name"], "data", fields=names))
-        return self._made(node, place, Subject(node["name"], text="text"))
-
-    def _set(self, step: SetFields, label: str, place: Place) -> Place:
-        given = parameters.set_fields(step, place.scope)
-        notes = "" if step.fields else self._words.placeholder(step.phrase)
-        node = self._add("data.set", label, given, place, notes)
-        if not step.fields:
-            self.unmatched.append(node["id"])
-            return place.behind(End(node["id"]))
-        before = place.scope.subject
-        keeps = not step.only and place.scope.direct and not before.text
-        fields = (*before.fields, *step.fields) if keeps else tuple(step.fields)
-        root = before.root if keeps else ""
-        parts = before.parts if keeps else ()
-        made = Subject(node["name"], root, before.single, fields=fields, parts=parts)
-        return self._made(node, place, made)
-
-    def _answer(self, step: Answer, label: str, place: Place) -> Place:
-        if not isinstance(self.reading.start, WebhookStart):
-            return place  # nobody waits: the last node's items are the result
-        given = parameters.answer(step, place.scope)
-        node = self._add("flow.respond", label, given, place)
-        return place.behind(End(node["id"]))
-
-    # --- ways
-
-    def _ask(self, step: Ask, gated: Branch | None, place: Place) -> Place:
-        given = parameters.approval(step, place.scope, self.reading, self._words)
-        label = step_label(step, self.reading.language)
-        node = self._add("human.approval", label, given, place)
-        approved, rejected = End(node["id"], "approved"), End(node["id"], "rejected")
-        on = self._steps(gated.then, place.behind(approved)) if gated else place.behind(approved)
-        if gated and gated.otherwise:
-            off = self._steps(gated.otherwise, replace(place.behind(rejected), row=self._row()))
-            del off  # who is refused does not go on with those who are not
-        elif self._must_answer():
-            self._refuse(replace(place.behind(rejected), row=self._row()))
-        return on
-
-    def _must_answer(self) -> bool:
-        answers = any(isinstance(step, Answer) for step in walk(self.reading.steps))
-        return answers and isinstance(self.reading.start, WebhookStart)
-
-    def _refuse(self, place: Place) -> None:
-        """Whoever waits must hear of a refusal too."""
-        given = {"respond_with": "json", "body": {"approved": False}, "status": 403}
-        self._add("flow.respond", self._words.refused_label, given, place)
-        self.assumptions.append(self._words.refused)
-
-    def _row(self) -> int:
-        self.rows += 1
-        return self.rows
-
-    def _judged(self, condition: Condition, place: Place) -> tuple[Condition, Place]:
-        """A condition whose questions of meaning a model has answered."""
-        questions = [test for test in condition.tests if isinstance(test, Judgement)]
-        if not questions:
-            return condition, place
-        label = self._words.judge_label
-        given = parameters.judge(questions[0], place.scope)
-        node = self._add("ai.chat", label, given, place)
-        return condition, place.behind(End(node["id"]), scope=place.scope.hidden())
-
-    def _branch(self, step: Branch, label: str, place: Place) -> Place:
-        condition, place = self._judged(step.condition, place)
-        given = parameters.conditions(condition, place.scope, self._words.judged)
-        node = self._add("flow.if", label, given, place)
-        yes, no = ("false", "true") if condition.negated else ("true", "false")
-        on = self._steps(step.then, place.behind(End(node["id"], yes)))
-        off = replace(place.behind(End(node["id"], no)), row=self._row())
-        off = self._steps(step.otherwise, off)
-        return _meet([on, off])
-
-    def _choice(self, step: Choice, label: str, place: Place) -> Place:
-        if not step.cases:
-            node = self._placeholder(label, place, self._words.placeholder(step.phrase))
-            return self._steps(step.default, place.behind(End(node["id"])))
-        given = parameters.choice(step, place.scope)
-        node = self._add("flow.switch", label, given, place)
-        ways = [
-            self._steps(case.steps, replace(place.behind(End(node["id"], port)), row=self._row()))
-            for case, port in zip(step.cases, parameters.case_ports(step), strict=True)
-        ]
-        if step.default:
-            fallback = replace(place.behind(End(node["id"], "fallback")), row=self._row())
-            ways.append(self._steps(step.default, fallback))
-        return _meet(ways)
-
-    def _loop(self, step: Loop, label: str, place: Place) -> Place:
-        if not step.steps:
-            return place
-        given = {"batch_size": step.batch_size} if step.batch_size > 1 else {}
-        node = self._add("flow.loop", label, given, place)
-        if node["type"] != "flow.loop":
-            return self._steps(step.steps, place.behind(End(node["id"])))
-        inside = replace(place.behind(End(node["id"], "loop")), row=self._row())
-        body = self._steps(step.steps, inside)
-        self.connections.extend(_edge(end, node["id"]) for end in body.ends)
-        return replace(body, ends=[End(node["id"], "done")], row=place.row)
-
-    def _together(self, label: str, place: Place) -> Place:
-        if len(place.ends) < 2:
-            return place  # there is but one way here
-        given = {"inputs": len(place.ends)} if len(place.ends) > 2 else {}
-        node = self._add("flow.merge", label, given, place.behind())
-        for number, end in enumerate(place.ends, 1):
-            self.connections.append(_edge(end, node["id"], f"input{number}"))
-        self.columns[node["id"]] = max(self.columns[end.node_id] for end in place.ends) + 1
-        node["position"] = [self.columns[node["id"]] * _COLUMN, place.row * _ROW]
-        return place.behind(End(node["id"]))
-
-
-def _unused(wanted: str, taken: "set[str]", joint: str) -> str:
-    name, number = wanted, 2
-    while name in taken:
-        name, number = f"{wanted}{joint}{number}", number + 1
-    return name
-
-
-def _edge(end: End, target: str, name: str = "main") -> JsonObject:
-    edge: JsonObject = {"from": end.node_id, "to": target}
-    if end.port != "main":
-        edge["port"] = end.port
-    if name != "main":
-        edge["input"] = name
-    return edge
-
-
-def _gate(step: Step | None) -> Branch | None:
-    """The two ways of an approval, when what follows it is just that."""
-    if not isinstance(step, Branch):
-        return None
-    return step if any(isinstance(one, Approved) for one in step.condition.tests) else None
-
-
-def _asks_for_status(step: Step | None) -> bool:
-    """Whether a condition right behind a request is about its HTTP status."""
-    if not isinstance(step, Branch):
-        return False
-    return any(
-        isinstance(test, Comparison)
-        and test.left in (FieldOf("status"), FieldOf("status_code"))
-        and test.type == "number"
-        for test in step.condition.tests
-    )
-
-
-def _meet(ways: Sequence[Place]) -> Place:
-    """Where several ways meet: all their open ends, and what is known on each of them."""
-    living = [way for way in ways if way.ends] or list(ways[:1])
-    met = living[0]
-    for way in living[1:]:
-        met = replace(met, ends=[*met.ends, *way.ends], scope=met.scope.joined(way.scope))
-    return met

@@ -10,19 +10,23 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from agent_service.authors.offline.fields import field_path
+from agent_service.authors.offline.models import wants_model
 from agent_service.authors.offline.numerals import HAN_NUMBER, to_amount
+from agent_service.authors.offline.outcomes import find_outcome, read_outcome
 from agent_service.authors.offline.reading import (
     Approved,
     Comparison,
     Condition,
     FieldOf,
     Judgement,
+    Test,
+    Unread,
 )
-from agent_service.authors.offline.text import Text, is_han
+from agent_service.authors.offline.text import LITERAL, Text, is_han
 
 _FLAGS = re.IGNORECASE
 
-_AMOUNT = (
+AMOUNT = (
     r"(?:[$€£¥￥]\s*)?-?\d[\d,]*(?:\.\d+)?\s*(?:k\b|m\b|万|千|亿)?(?:\s*(?:%|percent|dollars"
     r"|euros?|usd|eur|"
     r"元|块钱?|美元|分钟|minutes?|hours?|days?|characters|items|°?c\b|°|degrees)(?!\w))?"
@@ -112,14 +116,6 @@ _UNARY: tuple[tuple[str, str, str], ...] = (
     ("boolean", "false", r"(?:is|are) (?:false|no|off|disabled|unchecked)|(?:为假|为否)"),
 )
 
-_LIMIT = re.compile(
-    r"\b(?:orders?|invoices?|payments?|purchases?|transactions?|expenses?|refunds?|deals?"
-    r"|amounts?)\s+"
-    r"(?:(?P<more>over|above|greater than|more than|larger than)|(?P<less>under|below|less "
-    r"than))\s+"
-    rf"(?P<value>{_AMOUNT})",
-    _FLAGS,
-)
 _APPROVED = re.compile(
     r"^(?:(?:i|we|they|he|she|it|this|that|the (?:manager|boss|request|approver|order))\s*)?"
     r"(?:(?:is|was|gets?|has been)\s+)?(?:approved?s?|agrees?|confirmed?|accept(?:s|ed)?|says? "
@@ -134,15 +130,7 @@ _REJECTED = re.compile(
     r"|审核)(?:不通过|被拒绝?)$",
     _FLAGS,
 )
-_FAILED = re.compile(
-    r"^(?:it|that|this|(?:the )?(?:request|call|api|response|step|check|server|site|website|page"
-    r"|service))\s+"
-    r"(?:fails|failed|errors|is down|returns? (?:an? )?error|is not (?:ok|available|reachable)|"
-    r"isn't (?:ok|available|reachable))|^(?:请求|调用|接口|它|检查)?(?:失败|出错|报错)$",
-    _FLAGS,
-)
-_LITERAL = r"[\ue000-\uf8ff]"
-_SIDE_BY_SIDE = re.compile(rf"^(?P<subject>[\w. ]{{1,40}}?)\s*(?P<value>{_LITERAL})$")
+_SIDE_BY_SIDE = re.compile(rf"^(?P<subject>[\w. ]{{1,40}}?)\s*(?P<value>{LITERAL})$")
 _STATE = re.compile(
     r"^(?:(?:it|this|that|(?:the |a |an )?[\w -]{0,40}?)\s*(?:is|was|has been|are"
     r"|were)\s+)?(?P<not>not\s+)?"
@@ -153,11 +141,9 @@ _STATE = re.compile(
     re.IGNORECASE,
 )
 _CONTENT = re.compile(
-    r"\b(?:e-?mails?|messages?|texts?|comments?|reviews?|feedback|articles?|posts?|documents?"
-    r"|tickets?|"
-    r"questions?|images?|photos?|content|sentiment|tone|requests?|inquir(?:y|ies)|leads?"
-    r"|resumes?|cvs?)\b|"
-    r"邮件|消息|评论|反馈|文章|内容|情绪|问题|图片|简历",
+    r"\b(?:e-?mails?|messages?|texts?|comments?|reviews?|feedback|articles?|documents?|tickets?"
+    r"|questions?|images?|photos?|content|sentiment|tone|inquir(?:y|ies)|resumes?|cvs?)\b"
+    r"|邮件|消息|评论|反馈|文章|内容|情绪|问题|图片|简历",
     _FLAGS,
 )
 _SUBJECT = r"(?P<subject>[^,，;；]{1,80}?)"
@@ -174,7 +160,7 @@ _NUMERIC_PATTERNS = tuple(
     _Numeric(
         operator,
         re.compile(
-            rf"{_SUBJECT}\s*(?:{words})\s*(?P<value>{_AMOUNT})(?P<tail>\s+or (?:more|less"
+            rf"{_SUBJECT}\s*(?:{words})\s*(?P<value>{AMOUNT})(?P<tail>\s+or (?:more|less"
             rf"|fewer|above|"
             rf"below|over|higher|lower|greater)|以上|以下)?",
             _FLAGS,
@@ -195,14 +181,14 @@ _TEXT_PATTERNS = tuple(
         operator,
         re.compile(
             rf"{_SUBJECT}\s*(?:(?<=[\u4e00-\u9fff\s\ue000-\uf8ff])"
-            rf"|\b)(?:{words})\s*(?P<value>{_LITERAL}"
-            rf"(?:\s*(?:or|,|或|、)\s*{_LITERAL})*|[^\s,，。;；]+(?:\s+[^\s,，。;；]+){{0,3}})",
+            rf"|\b)(?:{words})\s*(?P<value>{LITERAL}"
+            rf"(?:\s*(?:or|,|或|、)\s*{LITERAL})*|[^\s,，。;；]+(?:\s+[^\s,，。;；]+){{0,3}})",
             _FLAGS,
         ),
     )
     for operator, words in _TEXTUAL
 )
-_BARE_AMOUNT = re.compile(rf"^(?P<rest>[\w\s]*?)\s*(?:of\s+)?(?P<value>{_AMOUNT})$", _FLAGS)
+_BARE_AMOUNT = re.compile(rf"^(?P<rest>[\w\s]*?)\s*(?:of\s+)?(?P<value>{AMOUNT})$", _FLAGS)
 
 
 def read_condition(plain: str, text: Text) -> Condition:
@@ -219,38 +205,34 @@ def read_condition(plain: str, text: Text) -> Condition:
     if known and len(known) == len(tests):
         any_of = any(word.lower() in ("or", "或者", "或") for word in words)
         return Condition(phrase, [_inherit(known[0], one) for one in known], any_of)
-    return Condition(phrase, [Judgement(phrase)])
+    return Condition(phrase, [_question(phrase, plain, text)])
 
 
-def _of(phrase: str, test: Comparison | Judgement | Approved, clause: str) -> Condition:
+def _question(phrase: str, plain: str, text: Text) -> Judgement | Unread:
+    """A question of meaning goes to a model if it is about a text, or models are wished for."""
+    of_meaning = _CONTENT.search(plain) or wants_model(text.plain)
+    return Judgement(phrase) if of_meaning else Unread(phrase)
+
+
+def _of(phrase: str, test: Test, clause: str) -> Condition:
     if isinstance(test, Approved):
         return Condition(phrase, [test], negated=bool(_REJECTED.match(clause)))
     return Condition(phrase, [test])
 
 
-def _inherit(
-    first: Comparison | Judgement | Approved, one: Comparison | Judgement | Approved
-) -> Comparison | Judgement | Approved:
+def _inherit(first: Test, one: Test) -> Test:
     """`the price is over 10 and below 20` compares the price twice."""
     if isinstance(first, Comparison) and isinstance(one, Comparison) and one.left == FieldOf(""):
         return replace(one, left=first.left)
     return one
 
 
-def read_limit(plain: str, text: Text) -> Condition | None:
-    """A limit within something to do: `for each order over 1000`, `any invoice above $5,000`."""
-    found = _LIMIT.search(plain)
-    if found is None:
-        return None
-    operator = "lt" if found["less"] else "gt"
-    value = to_amount(_number_in(found["value"]))
-    test = Comparison(FieldOf("amount"), "number", operator, value)
-    return None if value is None else Condition(text.restore(found.group()), [test])
-
-
 def split_condition(plain: str, text: Text) -> tuple[Condition, str] | None:
     """A condition at the start of a clause, and what follows it; None when it has no clear end."""
     clause = _trimmed(plain)
+    if outcome := find_outcome(clause, text):
+        said = Condition(text.restore(clause[: outcome.end]).strip(), [outcome.test])
+        return said, clause[outcome.end :].strip()
     best: tuple[int, Comparison] | None = None
     for numeric in _NUMERIC_PATTERNS:
         if found := numeric.pattern.match(clause):
@@ -274,11 +256,11 @@ def _trimmed(plain: str) -> str:
     return re.sub(r"(?:的话|的时候|时|,?\s*then)$", "", clause, flags=_FLAGS).strip()
 
 
-def _test(clause: str, text: Text) -> Comparison | Judgement | Approved | None:
+def _test(clause: str, text: Text) -> Test | None:
     if _APPROVED.match(clause) or _REJECTED.match(clause):
         return Approved()
-    if _FAILED.match(clause):
-        return Comparison(FieldOf("status"), "number", "gte", 400)
+    if outcome := read_outcome(clause, text):
+        return outcome
     for numeric in _NUMERIC_PATTERNS:
         found = numeric.pattern.fullmatch(clause)
         if found and (test := _numeric(numeric.operator, found, text)):
@@ -313,21 +295,21 @@ def _number_in(words: str) -> str:
 def _bare_comparison(clause: str) -> Comparison | None:
     """A comparison without a subject of its own: `over 100`, `below 20`."""
     for operator, words in _NUMERIC:
-        found = re.fullmatch(rf"(?:{words})\s*(?P<value>{_AMOUNT})", clause, _FLAGS)
+        found = re.fullmatch(rf"(?:{words})\s*(?P<value>{AMOUNT})", clause, _FLAGS)
         value = to_amount(_number_in(found["value"])) if found else None
         if value is not None:
             return Comparison(FieldOf(""), "number", operator, value)
     return None
 
 
-def _textual(clause: str, text: Text) -> Comparison | Judgement | None:
+def _textual(clause: str, text: Text) -> Comparison | Judgement | Unread | None:
     for operator, pattern in _TEXT_PATTERNS:
         found = pattern.fullmatch(clause)
         if not found:
             continue
         literals = text.literals(found["value"], "quote", "code", "url")
         if not literals and (_CONTENT.search(found["subject"]) or len(found["value"].split()) > 2):
-            return Judgement(text.restore(clause))
+            return _question(text.restore(clause), clause, text)
         return _comparison(operator, found, [part.value for part in literals], text)
     if found := _SIDE_BY_SIDE.match(clause):
         literal = text.literal(found["value"]) or ""

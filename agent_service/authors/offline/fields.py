@@ -11,7 +11,9 @@ _HAN_FIELDS = {
     "类型": "type", "标题": "title", "内容": "content", "时间": "time", "日期": "date",
     "年龄": "age", "国家": "country", "城市": "city", "优先级": "priority", "温度": "temperature",
     "订单号": "order_id", "编号": "id", "用户": "user", "客户": "customer", "评分": "rating",
-    "库存": "stock", "级别": "level", "分数": "score", "消息": "message", "订单金额": "amount",
+    "库存": "stock", "状态码": "status_code", "返回码": "status_code", "响应码": "status_code",
+    "响应头": "headers", "响应体": "body", "正文": "body", "级别": "level", "分数": "score",
+    "消息": "message", "订单金额": "amount",
 }  # fmt: skip
 _NOISE = re.compile(
     r"^(?:(?:the|a|an|its?|their|his|her|my|our|your|each|every|any|this|that|these|those|whole|"

@@ -54,6 +54,23 @@ _EMPTY = re.compile(
     r"to|and|then|using|that|which|it|of|by|[\ue000-\uf8ff]|创建|一个|工作流|流程)\s*)+[,.:]?$",
     _FLAGS,
 )
+_TELLS = re.compile(
+    r"^(?:(?:the|an?|my|our|their|its|this|that|these|those|there|they|we|i|it|you|he|she|each|every"
+    r"|all|some|no|both|which|who|because|so that|since|as|by|for|using|with|at|in|on)\b"
+    r"|这|那|我|它|他|因为|所以|其中|每)",
+    _FLAGS,
+)
+_NOT_VERBS = (
+    r"the|an?|in|on|at|for|with|from|to|by|of|as|if|when|and|but|or|so|is|are|was|be|this|that|it"
+    r"|they|we|i|you|he|she|there|my|our|your|their|its|all|each|every|no|not|after|before|while"
+    r"|because|since|like|than|then|using|which|who|also|only|about|into|over|some|any|both|until"
+)
+_IMPERATIVE = re.compile(
+    rf"^(?!(?:{_NOT_VERBS})\b)[a-z]{{3,}}(?: (?:up|out|down|off|on|over|back))?"
+    r" (?:it|them|him|her|me|us|the|an?|this|that|these|those|each|all|every|my|our|your|its|their"
+    r"|[\ue000-\uf8ff])(?!\w)",
+    _FLAGS,
+)
 _WISH = re.compile(rf"^(?:{ACTION_START}|{ACTION_NOUN}|{HAN_ACTION})", _FLAGS)
 
 
@@ -86,6 +103,19 @@ def says_nothing(plain: str) -> bool:
     return bool(_META.match(bare) or _EMPTY.match(bare))
 
 
+def means_something(plain: str) -> bool:
+    """Whether a clause that no step came of is worth a word: no frame, no left-over of one."""
+    bare = re.sub(r"[^\w\u4e00-\u9fff\ue000-\uf8ff]+", " ", plain).strip()
+    long_enough = len(bare.split()) > 1 or len(re.findall(r"[\u4e00-\u9fff]", bare)) > 2
+    return long_enough and not says_nothing(plain)
+
+
+def tells(plain: str) -> bool:
+    """Whether a clause tells how things are or shall be."""
+    return bool(_TELLS.match(plain.strip()))
+
+
 def is_wish(plain: str) -> bool:
     """Whether a clause wants something done, as against telling how things are."""
-    return bool(_WISH.match(plain.strip()))
+    bare = plain.strip()
+    return bool(_WISH.match(bare) or _IMPERATIVE.match(bare))

@@ -99,7 +99,7 @@ def _label(step: Step, place: int) -> str:
             by = step.by.path if isinstance(step.by, FieldOf) else ""
             return (f"By {by}", f"按{by}分流")[place]
         case Foreign():
-            return f"{step.system or ('Notify', '通知')[place]}: {step.phrase}"
+            return f"{step.system}: {step.phrase}" if step.system else step.phrase
         case _:
             return step.phrase
 

@@ -21,9 +21,11 @@ from agent_service.authors.offline.reading import (
     SetFields,
     Source,
     Split,
+    Unread,
     WebhookStart,
 )
 from agent_service.authors.offline.scope import Scope, spoken
+from agent_service.authors.offline.verdicts import Interest
 from agent_service.authors.offline.words import Words
 from shared.workflow import JsonObject
 
@@ -59,7 +61,7 @@ def manual(start: ManualStart) -> JsonObject:
     return {"fields": [{"name": name} for name in start.inputs]} if start.inputs else {}
 
 
-def http(step: Http, scope: Scope, *, whole_response: bool) -> JsonObject:
+def http(step: Http, scope: Scope, interest: Interest) -> JsonObject:
     """Of `http.request`."""
     given: JsonObject = {"method": step.method, "url": scope.constant(step.url or NO_ADDRESS)}
     if step.body is not None:
@@ -68,8 +70,10 @@ def http(step: Http, scope: Scope, *, whole_response: bool) -> JsonObject:
         given["body"] = {"text": body} if said else body
     if step.headers:
         given["headers"] = dict(step.headers)
-    if whole_response:
-        given |= {"full_response": True, "fail_on_status": False}
+    if interest.whole:
+        given["full_response"] = True
+    if interest.forgiving:
+        given["fail_on_status"] = False
     return given
 
 
@@ -159,6 +163,8 @@ def conditions(condition: Condition, scope: Scope, judged: str) -> JsonObject:
     for test in condition.tests:
         if isinstance(test, Comparison):
             tests.append(_comparison(test, scope))
+        elif isinstance(test, Unread):  # whatever depends on it does not happen
+            tests.append({"left": condition.negated, "type": "boolean", "operator": "true"})
         else:
             tests.append({"left": judged, "type": "boolean", "operator": "true"})
     given: JsonObject = {"conditions": tests, "loose": True}

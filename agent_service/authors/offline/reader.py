@@ -10,36 +10,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agent_service.authors.offline import framing
-from agent_service.authors.offline.actions import RECOGNIZERS, STATEMENT_RECOGNIZERS
-from agent_service.authors.offline.actions.approvals import is_approval
-from agent_service.authors.offline.actions.language import read_language_task
-from agent_service.authors.offline.actions.lists import loop_source, read_loop
-from agent_service.authors.offline.actions.requests import fan_out, page_to_fetch, read_probe
-from agent_service.authors.offline.actions.routes import read_routes
+from agent_service.authors.offline.actions.requests import read_probe
 from agent_service.authors.offline.clauses import Clause, split
-from agent_service.authors.offline.conditions import read_condition, read_limit
+from agent_service.authors.offline.conditions import read_condition
 from agent_service.authors.offline.openings import fill, open_points
 from agent_service.authors.offline.reading import (
-    Ai,
     Approved,
     Ask,
     Branch,
     Choice,
-    Code,
     Condition,
-    Fan,
     Http,
     Ignore,
     Loop,
     Reading,
     SetFields,
-    Split,
     Step,
     Unmatched,
 )
 from agent_service.authors.offline.starts import StartFound, find_start
 from agent_service.authors.offline.text import Text, language_of
 from agent_service.authors.offline.titles import title_of
+from agent_service.authors.offline.wishes import steps_of
 
 _REST = re.compile(
     r"\b(?:unmatched|everything else|anything else|(?:all|any|every) others?|the rest|default"
@@ -49,18 +41,8 @@ _REST = re.compile(
 _FIRST = re.compile(
     r"\bfirst$|\bbefore (?:that|sending|posting|doing|you|it)\b|之前|先", re.IGNORECASE
 )
+_BEFORE = re.compile(r"^before\s+(?:(?:you|it|we|that)\s+)?", re.IGNORECASE)
 _AND_CONDITION = re.compile(r"\n\s*and (?=(?:the|its|their)\b[^,\n]*,)", re.IGNORECASE)
-_AFTER_CONSENT = re.compile(
-    r"^(?P<act2>.{4,}?)\s+(?:but )?(?:only )?(?:after|once|when|if|with|upon|subject "
-    r"to)\s+(?P<gate2>[^,]*?(?:approv\w*|consent|"
-    r"permission|confirms?|agrees?|sign-?off|go-?ahead|ok)(?: it| this| that)?)$"
-    r"|^(?P<gate>(?:(?:once|when|after|only after|only if|upon|with|only "
-    r"with)\s+)?[^,，]*?(?:approv(?:es?|al|ed)|permission|consent|"
-    r"confirm(?:s|ation)?|agrees?|sign-?off|go-?ahead))[,，]?\s+(?P<act>\S.+)$"
-    r"|^(?P<han>.*?(?:审批|批准|同意|确认)(?:之?后|通过后|了?再))[,，]?(?P<hanact>.+)$",
-    re.IGNORECASE,
-)
-
 _CONSENT_GIVEN = re.compile(
     r"^(?:(?:once|when|after|if)\s+)?(?:(?:it is|it's) )?(?:approved|approval|confirmed|agreed)$"
     r"|^(?:批准|同意|确认|审批通过|审批)$",
@@ -76,13 +58,15 @@ def read(said: Sequence[str], answers: Mapping[str, str]) -> Reading:
     show_plan = framing.wants_plan_first(text.plain)
     found = find_start(text)
     plain = framing.without_frame(_without(text.plain, found), show_plan)
-    steps = _Tree(text).grow(split(plain, text))
+    tree = _Tree(text)
+    steps = tree.grow(split(plain, text))
     language = language_of(original)
     reading = Reading(
         language=language,
         title=name or title_of(found.start, steps, language) or "Workflow",
         start=found.start,
         steps=steps,
+        remarks=tree.remarks,
         show_plan_first=show_plan,
     )
     filled, assumptions = fill(reading, answers)
@@ -104,15 +88,6 @@ def _without(plain: str, found: StartFound) -> str:
     return _AND_CONDITION.sub("\nif ", "".join(pieces))
 
 
-def _limited(steps: list[Step], limit: Condition) -> list[Step]:
-    """The steps for what the limit lets pass; a loop goes over all and looks at each."""
-    last = steps[-1]
-    if isinstance(last, Loop):
-        last.steps[:] = [Branch(limit.phrase, limit, list(last.steps), [])]
-        return steps
-    return [Branch(limit.phrase, limit, steps, [])]
-
-
 class _Tree:
     """Grows the tree of steps, clause by clause."""
 
@@ -124,6 +99,8 @@ class _Tree:
         self._branch: Branch | None = None
         self._once = False
         self._bodies: set[int] = set()
+        self._held = False
+        self.remarks: list[str] = []
 
     def grow(self, clauses: Sequence[Clause]) -> list[Step]:
         for clause in clauses:
@@ -132,7 +109,7 @@ class _Tree:
                     self._open(clause)
                 case "else":
                     self._turn()
-                case "do":
+                case "do" | "check":
                     self._do(clause)
         return self._root
 
@@ -140,7 +117,7 @@ class _Tree:
         """A condition: a new branch where we are, or back at the trunk for a new sentence."""
         self._leave(clause)
         probe, plain = read_probe(clause.plain, self._text)
-        if probe is not None:
+        if probe is not None and not self._has_asked(probe):
             self._here.append(probe)
         condition = read_condition(plain, self._text)
         if clause.negated:
@@ -151,6 +128,11 @@ class _Tree:
         self._here.append(branch)
         self._enter(branch, branch.then)
         self._once = clause.only
+
+    def _has_asked(self, probe: Http) -> bool:
+        """Whether the request that a condition needs was just made anyway."""
+        last = self._here[-1] if self._here else None
+        return isinstance(last, Http) and last.url == probe.url
 
     def _about_consent(self, condition: Condition) -> bool:
         """`if approved` and `if rejected` are the two ways of the approval before."""
@@ -194,14 +176,26 @@ class _Tree:
 
     def _do(self, clause: Clause) -> None:
         self._leave(clause)
-        steps = self._steps(clause.plain)
-        limit = read_limit(clause.plain, self._text) if steps else None
-        if limit is not None:
-            steps = _limited(steps, limit)
+        plain = clause.plain
+        if found := _BEFORE.match(plain):
+            plain = plain[found.end() :]
+        asked = bool(self._here) and isinstance(self._here[-1], Ask)
+        steps = steps_of(plain, self._text, asked=asked)
+        if not steps and framing.means_something(plain):
+            steps = self._leave_aside(clause)
         for step in steps:
             self._place(step, clause)
+        self._held = found is not None
         if self._once and self._here is not self._root:
             self._here, self._once = self._outside.get(id(self._here), self._root), False
+
+    def _leave_aside(self, clause: Clause) -> list[Step]:
+        """What asks for nothing that is known: a step to be filled in, or a mere remark."""
+        phrase = self._text.restore(clause.plain)
+        if clause.link == "sentence" or framing.tells(clause.plain):
+            self.remarks.append(phrase)
+            return []
+        return [Unmatched(phrase)]
 
     def _place(self, step: Step, clause: Clause) -> None:
         if isinstance(step, Ask) and self._is_same_consent(clause):
@@ -210,7 +204,8 @@ class _Tree:
             if not self._branch.otherwise:
                 self._branch.otherwise.append(step)
             return
-        if isinstance(step, Ask) and self._here and _FIRST.search(clause.plain):
+        first = self._held or _FIRST.search(clause.plain)
+        if isinstance(step, Ask) and self._here and first:
             self._here.insert(len(self._here) - 1, step)
             return
         last = self._here[-1] if self._here else None
@@ -229,57 +224,3 @@ class _Tree:
         """`approved, then …` right after the approval is the same consent once more."""
         asked = bool(self._here) and isinstance(self._here[-1], Ask)
         return asked and bool(_CONSENT_GIVEN.match(clause.plain.strip()))
-
-    def _steps(self, plain: str) -> list[Step]:
-        """The steps that one clause asks for."""
-        if framing.says_nothing(plain):
-            return []
-        routed = read_routes(plain, self._text, self._steps)
-        if routed is not None:
-            return [routed]
-        if consent := self._after_consent(plain):
-            return consent
-        if loop := read_loop(plain, self._text):
-            return self._looped(plain, *loop)
-        return self._single(plain)
-
-    def _single(self, plain: str) -> list[Step]:
-        """The one step that a clause asks for, if it asks for any."""
-        wish = framing.is_wish(plain)
-        for recognize in RECOGNIZERS if wish else STATEMENT_RECOGNIZERS:
-            step = recognize(plain, self._text)
-            if step is not None:
-                return self._completed(step, plain)
-        # A statement is not a wish; only what was to be done and is not understood is unmatched.
-        return [Unmatched(self._text.restore(plain))] if wish else []
-
-    def _completed(self, step: Step, plain: str) -> list[Step]:
-        """A step with what it needs first, or what the same words ask for after it."""
-        if isinstance(step, Ai | Code | SetFields):
-            page = page_to_fetch(plain, self._text)
-            return [page, step] if page else [step]
-        if isinstance(step, Http) and step.url and step.method == "GET":
-            urls = [part.value for part in self._text.literals(plain, "url")]
-            more = [] if len(urls) < 2 else [Fan(step.phrase, fan_out(step, urls))]
-            task = read_language_task(plain, self._text)
-            return [*(more or [step]), *([task] if isinstance(task, Ai) else [])]
-        return [step]
-
-    def _after_consent(self, plain: str) -> list[Step]:
-        """`after my approval send it`, `send it once I approve`: the consent comes first."""
-        found = _AFTER_CONSENT.match(plain)
-        if found is None:
-            return []
-        gate = found["gate"] or found["gate2"] or found["han"]
-        act = self._steps(found["act"] or found["act2"] or found["hanact"])
-        known: list[Step] = [step for step in act if not isinstance(step, Unmatched)]
-        if not known or not is_approval(gate):
-            return []
-        asked = bool(self._here) and isinstance(self._here[-1], Ask)
-        return known if asked else [Ask(self._text.restore(gate), ""), *known]
-
-    def _looped(self, plain: str, loop: Loop, rest: str) -> list[Step]:
-        inner = self._single(rest) if rest else []
-        loop.steps.extend(step for step in inner if not isinstance(step, Unmatched))
-        source = loop_source(plain, self._text)
-        return [Split(loop.phrase, source), loop] if source else [loop]

@@ -98,6 +98,21 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """Whether what was done just before went well, as in `if it fails`.
+
+    Attributes:
+        state: The word that was said, such as `ok`, for where nothing was done before and a field
+            must have been meant.
+        opposite: That word was denied: `not ok`.
+    """
+
+    well: bool
+    state: str = ""
+    opposite: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """A question of meaning, such as `the message is a complaint`, that a model must answer."""
 
@@ -110,11 +125,21 @@ class Approved:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """Words that state a condition and that no rule understood."""
+
+    phrase: str
+
+
+Test = Comparison | Outcome | Judgement | Approved | Unread
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
     """What a branch depends on; `negated` swaps its ways."""
 
     phrase: str
-    tests: Sequence[Comparison | Judgement | Approved]
+    tests: Sequence[Test]
     any_of: bool = False
     negated: bool = False
 
@@ -328,7 +353,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A request as it was understood."""
+    """A request as it was understood; `remarks` tell how things are and ask for nothing."""
 
     language: str
     title: str
@@ -336,6 +361,7 @@ class Reading:
     steps: list[Step]
     open: Sequence[Open] = ()
     assumptions: Sequence[str] = ()
+    remarks: Sequence[str] = ()
     timezone: str = ""
     show_plan_first: bool = False
 

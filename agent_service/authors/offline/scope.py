@@ -17,6 +17,11 @@ _EXPRESSION = re.compile(r"\{\{[^{}]*\}\}")
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*(?:\[\d+\])?(?:\.[A-Za-z_$][\w$]*(?:\[\d+\])?)*")
 REQUEST = ("body", "query", "headers", "params", "method")
 RESPONSE = ("status", "headers", "body")
+ERROR = "error"
+"""What stands in a response's place when there was none."""
+STATUS_NAMES = frozenset({"status_code", "http_status", "http_code", "response_status",
+                          "response_code", "http_status_code"})  # fmt: skip
+"""What people call a response's status besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +54,24 @@ class Scope:
         input: What the trigger brought.
         record: The latest data that has fields; a model's text has none.
         direct: `$json` is the subject there.
+        response: The latest request's whole answer, if its status may be looked at.
     """
 
     subject: Subject
     input: Subject
     record: Subject
     direct: bool = True
+    response: Subject | None = None
 
     def made(self, subject: Subject) -> "Scope":
         """The place behind a node that made new data."""
         record = self.record if subject.text else subject
         return replace(self, subject=subject, record=record, direct=True)
+
+    def answered(self, subject: Subject) -> "Scope":
+        """The place behind a request, of whose answer either the whole or the body is there."""
+        response = subject if subject.parts else None
+        return replace(self.made(subject), response=response)
 
     def hidden(self) -> "Scope":
         """The place behind a node that hands on something else than the subject."""
@@ -74,7 +86,10 @@ class Scope:
     def whole(self, source: Source) -> str:
         """The expression for whole data."""
         subject = self.subject if source is Source.SUBJECT else self.input
-        return _wrapped(self._root(subject, subject.text or subject.root))
+        whole = self._root(subject, subject.text or subject.root)
+        if ERROR in subject.parts:
+            return _wrapped(f"{whole} ?? {self._root(subject, ERROR)}")
+        return _wrapped(whole)
 
     def field(self, path: str) -> str:
         """The expression for a field."""
@@ -83,6 +98,8 @@ class Scope:
     def _field(self, path: str) -> str:
         subject = self._owner(path)
         head = path.partition(".")[0]
+        if subject is self.response and head in STATUS_NAMES:
+            return self._root(subject, "status")
         if not path:
             only = subject.fields[0] if subject.root == "data" and len(subject.fields) == 1 else ""
             return _dotted(self._root(subject, subject.text or subject.root), only)
@@ -94,6 +111,8 @@ class Scope:
         """Whose field it is: the input's if it was said to have it, else the latest record's."""
         if path in self.input.fields and path not in self.record.fields:
             return self.input
+        if self.response is not None and path in {*STATUS_NAMES, *RESPONSE, ERROR}:
+            return self.response
         return self.record
 
     def _root(self, subject: Subject, part: str) -> str:
@@ -136,9 +155,15 @@ class Scope:
         """The subject as text inside of a longer one."""
         subject = self.subject
         expression = self._root(subject, subject.text or subject.root)
-        return (
-            f"{{{{ {expression} }}}}" if subject.text else f"{{{{ JSON.stringify({expression}) }}}}"
-        )
+        if subject.text:
+            return _wrapped(expression)
+        if subject is not self.response:
+            return _wrapped(f"JSON.stringify({expression})")
+        status = self._root(subject, "status")
+        if ERROR in subject.parts:
+            status = f"{status} ?? {self._root(subject, ERROR)}.message"
+            expression = f"{expression} ?? null"
+        return f"HTTP {_wrapped(status)}\n\n{_wrapped(f'JSON.stringify({expression})')}"
 
 
 def spoken(words: str) -> str:

@@ -14,6 +14,7 @@ from agent_service.authors.offline.reading import (
 from agent_service.authors.offline.schedules import DEFAULT_TIME, find_schedule
 from agent_service.authors.offline.systems import find_system
 from agent_service.authors.offline.text import Text
+from agent_service.authors.offline.verbs import HAN_ACTION
 
 _FLAGS = re.IGNORECASE
 
@@ -120,9 +121,9 @@ _ARRIVAL = re.compile(
     rf"(?:{_ARRIVES}|is (?:placed|created|submitted|made|added|registered|completed|paid)"
     rf"|(?:signs?|checks?) (?:up|out)|"
     rf"registers?|subscribes?){_END}"
-    r"|(?:当|每当|一旦)?(?:收到|接到|有|来了)(?:一个|一条|一笔|新的?)*(?P<han>订单|消息|请求"
+    r"|(?:当|每当|一旦)?(?:收到|接到|有|来了)(?:一个|一条|一笔|新的?|客户的?|用户的?)*(?P<han>订单|消息|请求"
     r"|表单|数据|通知|支付|付款|线索|工单|评论|用户注册)"
-    r"(?:的?时候?|后|到达|进来)?(?=[,，。]|$)",
+    rf"(?:到达|进来)?(?:的?时候?|之?后|就)?\s*(?=[,，。]|$|{HAN_ACTION}|如果|若|由|POST)",
     _FLAGS,
 )
 _MANUAL = re.compile(

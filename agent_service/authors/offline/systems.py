@@ -31,7 +31,7 @@ _PRODUCTS: dict[str, str] = {
     "WordPress": r"word ?press", "Typeform": r"typeform", "Calendly": r"calendly",
     "Zoom": r"\bzoom\b", "Excel": r"excel", "Baserow": r"baserow", "Indeed": r"\bindeed\b",
     "Spotify": r"spotify", "ElevenLabs": r"eleven ?labs", "Pinecone": r"pinecone",
-    "Qdrant": r"qdrant", "Todoist": r"todoist", "Matrix": r"mattermost",
+    "Qdrant": r"qdrant", "Todoist": r"todoist", "Mattermost": r"matter ?most",
 }  # fmt: skip
 _CHANNELS: dict[str, str] = {
     "SMS": r"\bsms\b|text message|短信",

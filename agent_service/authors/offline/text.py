@@ -10,12 +10,16 @@ from typing import Literal
 
 Kind = Literal["url", "path", "quote", "code", "email"]
 
+LITERAL = r"[\ue000-\uf8ff]"
+"""A regular expression for the sign that stands for a literal part."""
+
 _FIRST, _MOST = 0xE000, 6_000
 _LONGEST = 8_000
 _SPACES = re.compile(r"[^\S\n]+")
 # Patterns look for the end of a sentence from every word on, so that one has to come in time.
 _ENDLESS = re.compile(r"([^\n.!?;,。！？；，]{300}\S{0,60})\s?")
-_TOKEN = re.compile(r"[\ue000-\uf8ff]")
+_TOKEN = re.compile(LITERAL)
+_UNSEEN = re.compile(rf"{LITERAL}|[\x00-\x08\x0b-\x1f\x7f]")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _LETTER = re.compile(r"[^\W\d_]")
 
@@ -61,7 +65,7 @@ class Text:
     @classmethod
     def of(cls, original: str) -> "Text":
         """Read a text; one that is longer than any request is cut."""
-        text = cls(_TOKEN.sub("", _SPACES.sub(" ", original[:_LONGEST])))
+        text = cls(_UNSEEN.sub("", _SPACES.sub(" ", original[:_LONGEST])))
         for kind, pattern in _LITERALS:
             text.plain = pattern.sub(lambda found, kind=kind: text._keep(kind, found), text.plain)
         text.plain = _ENDLESS.sub(r"\1\n", text.plain)

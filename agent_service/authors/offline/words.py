@@ -17,6 +17,7 @@ class Words:
     approve: Callable[[str], str]
     placeholder: Callable[[str], str]
     no_address: Callable[[str], str]
+    no_condition: Callable[[str], str]
 
 
 _ENGLISH = Words(
@@ -27,6 +28,7 @@ _ENGLISH = Words(
     approve=lambda subject: f"Approve this {subject}?" if subject else "May this go on?",
     placeholder=lambda phrase: f"To be done here: “{phrase}”. No node type fits; put one in.",
     no_address=lambda purpose: f"The address for “{purpose}” was not given; put it in.",
+    no_condition=lambda phrase: f"When does “{phrase}” hold? Put it in; until then it never does.",
 )
 _CHINESE = Words(
     judged=_ANSWER,
@@ -36,6 +38,7 @@ _CHINESE = Words(
     approve=lambda subject: f"是否批准该{subject}？" if subject else "是否继续？",
     placeholder=lambda phrase: f"这里需要：“{phrase}”。没有合适的节点，请补上。",
     no_address=lambda purpose: f"没有提供“{purpose}”的地址，请填写。",
+    no_condition=lambda phrase: f"“{phrase}”该如何判断？请填写；在此之前它不成立。",
 )
 _BY_LANGUAGE: Mapping[str, Words] = {"en": _ENGLISH, "zh": _CHINESE}
 

@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 
 from agent_service.authors.offline.conditions import read_condition, split_condition
-from agent_service.authors.offline.reading import Approved, Comparison, FieldOf, Judgement
+from agent_service.authors.offline.reading import (
+    Approved,
+    Comparison,
+    FieldOf,
+    Judgement,
+    Outcome,
+    Unread,
+)
 from agent_service.authors.offline.text import Text
 
 
@@ -32,7 +39,6 @@ def _read(said: str) -> Any:
         ("email is empty", "email", "string", "empty", None),
         ("email is not empty", "email", "string", "not_empty", None),
         ("is_admin is true", "is_admin", "boolean", "true", None),
-        ("it fails", "status", "number", "gte", 400),
         ("金额大于100", "amount", "number", "gt", 100),
         ("订单金额超过一千元", "amount", "number", "gt", 1000),
         ("状态是“已付款”", "status", "string", "equals", "已付款"),
@@ -73,12 +79,73 @@ def test_refusal_is_recognized(said: str) -> None:
     assert condition.negated
 
 
-@pytest.mark.parametrize(
-    "said", ["the message is a complaint", "the sentiment is negative", "it's going to rain"]
-)
+@pytest.mark.parametrize("said", ["the message is a complaint", "the sentiment is negative"])
 def test_a_question_of_meaning_is_left_to_a_model(said: str) -> None:
     (test,) = _read(said).tests
     assert isinstance(test, Judgement)
+
+
+@pytest.mark.parametrize("said", ["it's going to rain", "the moon shines", "天要下雨"])
+def test_what_is_about_no_text_is_not_put_to_a_model_unasked(said: str) -> None:
+    assert _read(said).tests == [Unread(said)]
+
+
+def test_a_model_that_is_wished_for_answers_any_question() -> None:
+    said = "it's going to rain"
+    text = Text.of(f"ask the AI; if {said}, stop")
+    assert read_condition(said, text).tests == [Judgement(said)]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "it fails", "it is not ok", "it isn't okay", "the request failed", "the site is down",
+        "it doesn't respond", "it returns an error", "the API gives a server error", "not ok",
+        "something goes wrong", "there is a problem", "it can't be reached", "it times out",
+        "the status is not normal", "状态不正常", "不正常", "异常", "不是 ok", "接口返回错误",
+        "挂了", "请求失败", "打不开", "网站没有响应", "出现问题",
+    ],
+)  # fmt: skip
+def test_that_it_went_wrong_is_an_outcome(said: str) -> None:
+    (test,) = _read(said).tests
+    assert isinstance(test, Outcome)
+    assert not test.well
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["it is ok", "the request succeeds", "it works", "the page is not down", "正常", "状态正常",
+     "没问题", "it does not fail"],
+)  # fmt: skip
+def test_that_it_went_well_is_an_outcome(said: str) -> None:
+    (test,) = _read(said).tests
+    assert isinstance(test, Outcome)
+    assert test.well
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "operator", "right"),
+    [
+        ("it returns 404", "number", "equals", 404),
+        ("it does not return 200", "number", "not_equals", 200),
+        ("the response is anything other than 200", "number", "not_equals", 200),
+        ("the response is a 5xx", "string", "regex", "^5"),
+        ("状态不是 200", "number", "not_equals", 200),
+        ("返回500", "number", "equals", 500),
+    ],
+)
+def test_a_status_in_figures_is_compared(
+    said: str, kind: str, operator: str, right: object
+) -> None:
+    assert _read(said).tests == [Comparison(FieldOf("status"), kind, operator, right)]
+
+
+def test_more_than_an_outcome_is_no_mere_outcome() -> None:
+    condition = _read("it is not ok and the amount is over 100")
+    assert condition.tests == [
+        Outcome(well=False, state="ok", opposite=True),
+        Comparison(FieldOf("amount"), "number", "gt", 100),
+    ]
 
 
 def test_a_condition_ends_where_its_value_does() -> None:

@@ -15,6 +15,7 @@ from agent_service.authors.offline.reading import (
     Step,
     Together,
     Unmatched,
+    Unread,
 )
 from agent_service.authors.offline.text import Text
 
@@ -121,7 +122,7 @@ def _keep(plain: str, found: "re.Match[str]", text: Text) -> Step | None:
         read = read_condition(re.sub(r"的.*$|^掉", "", rest), text)
     else:
         return Unmatched(text.restore(plain)) if _LISTS.search(rest) else None
-    if any(isinstance(test, Judgement) for test in read.tests) and not _LISTS.search(rest):
+    if any(isinstance(test, Judgement | Unread) for test in read.tests) and not _LISTS.search(rest):
         return None
     negated = bool(_DROPS.match(plain))
     return Keep(text.restore(plain), _turned(read, negated))

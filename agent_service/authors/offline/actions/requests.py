@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from agent_service.authors.offline.reading import Constant, Http, Source, Step, Value
 from agent_service.authors.offline.systems import find_system
-from agent_service.authors.offline.text import Text
+from agent_service.authors.offline.text import LITERAL, Text, is_han
 from agent_service.authors.offline.values import read_payload
 
 _METHOD = re.compile(r"(?<![\w])(GET|POST|PUT|PATCH|DELETE|HEAD)(?:s|ing|ed)?(?![\w])")
@@ -43,14 +43,12 @@ _CALLING = re.compile(
     re.IGNORECASE,
 )
 _PROBE = re.compile(
-    r"^[\ue000-\uf8ff]\s*(?:(?P<not>does not|doesn't|does no longer)?\s*(?:returns?|answers?"
-    r"|responds? with|"
-    r"gives?)\s+(?:a |with )?(?:status |code )*(?P<status>[1-5]\d\d)|fails|is (?:down|not "
-    r"reachable|"
-    r"unreachable|offline|not available|unavailable)|does not (?:respond|answer|work)|失败"
-    r"|不可用|挂了)",
+    rf"^(?:the |our |my )?(?:(?:web)?site|page|service|server|api|endpoint|url|address|网站|接口"
+    rf"|地址)?\s*(?:at |of |from )?(?P<address>{LITERAL})\s*(?P<said>.+)$",
     re.IGNORECASE,
 )
+_AND = r"\s*(?:,|，|、|&|\band\b|和|以及)+\s*(?:also\s+)?(?:to\s+)?"
+_SIDE_BY_SIDE = re.compile(rf"{LITERAL}(?:{_AND}{LITERAL})+", re.IGNORECASE)
 _WEB_PAGE = re.compile(
     r"\b(?:extract|read|summari[sz]e|analy[sz]e|parse|crawl|get|take)\w*\b.*\b(?:of|from|on|in) "
     r"(?:the |a |an |this )?(?:web ?page|web ?site|site|page)\b|网页(?:的)?(?:内容|正文|文本)",
@@ -113,14 +111,20 @@ def read_probe(plain: str, text: Text) -> tuple[Http | None, str]:
     Returns:
         The request, if there is one, and the condition about its answer.
     """
-    url = text.literal(plain, "url")
     found = _PROBE.match(plain.strip())
-    if url is None or found is None:
+    url = text.literal(found["address"], "url") if found else None
+    if found is None or url is None:
         return None, plain
     request = Http(text.restore(plain), "GET", _address(url), purpose=_purpose(plain, text))
-    if status := found["status"]:
-        return request, f"status {'is not' if found['not'] else 'is'} {status}"
-    return request, "it fails"
+    return request, f"{'它' if is_han(found['said']) else 'it '}{found['said']}"
+
+
+def addresses_in(plain: str, text: Text, method: str) -> list[str]:
+    """The addresses that a request goes to; of one that sends, those that stand side by side."""
+    if method == "GET":
+        return [part.value for part in text.literals(plain, "url")]
+    found = _SIDE_BY_SIDE.search(plain)
+    return [part.value for part in text.literals(found.group(), "url")] if found else []
 
 
 def fan_out(step: Http, urls: Sequence[str]) -> list[list[Step]]:

@@ -4,14 +4,24 @@ import re
 from collections.abc import Sequence
 
 from agent_service.authors.offline.clauses import split
-from agent_service.authors.offline.compose import End, Place, insert
+from agent_service.authors.offline.compose import insert
 from agent_service.authors.offline.conditions import read_condition
 from agent_service.authors.offline.edits.change import Changed, Wish
 from agent_service.authors.offline.edits.scopes import scope_behind
 from agent_service.authors.offline.edits.targets import find_node, nodes_of
 from agent_service.authors.offline.openings import gap_id
+from agent_service.authors.offline.places import End, Place
 from agent_service.authors.offline.reader import read_steps
-from agent_service.authors.offline.reading import Ask, Http, Judgement, Keep, Open, Step, Unmatched
+from agent_service.authors.offline.reading import (
+    Ask,
+    Http,
+    Judgement,
+    Keep,
+    Open,
+    Step,
+    Unmatched,
+    Unread,
+)
 from shared.workflow import JsonObject
 
 NEW_URL = "edit.new_url"
@@ -58,7 +68,7 @@ def add_condition(wish: Wish) -> Changed | None:
         return None
     words = found["condition"] or found["han"]
     condition = read_condition(words, wish.text)
-    if any(isinstance(test, Judgement) for test in condition.tests):
+    if any(isinstance(test, Judgement | Unread) for test in condition.tests):
         noun = _NOUN_CONDITION.match(words)
         retried = read_condition(f"amount {noun['rest']}", wish.text) if noun else condition
         condition = retried
