@@ -11,11 +11,11 @@ import secrets
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 
-from cli.embedded.state import DEFAULT, StateDirectory
+from cli.embedded.state import DEFAULT, MeshRecord, StateDirectory
 from cli.exits import Exit, Failure
 
 _LOCAL_EMAIL = "you@flowloom.local"
@@ -38,7 +38,13 @@ class Login:
 
 def state_directory() -> StateDirectory:
     """The state directory here: FLOWLOOM_STATE_DIR, or `.flowloom`."""
-    return StateDirectory(Path(os.environ.get("FLOWLOOM_STATE_DIR", DEFAULT)))
+    return StateDirectory(Path(os.environ.get("FLOWLOOM_STATE_DIR") or DEFAULT))
+
+
+def local_mesh(url: str) -> MeshRecord | None:
+    """The mesh of this state directory, if it is the one at this address."""
+    mesh = state_directory().find_mesh()
+    return mesh if mesh is not None and mesh.gateway_url == url else None
 
 
 def gateway_url() -> str:
@@ -47,15 +53,38 @@ def gateway_url() -> str:
     Raises:
         Failure: No mesh is named and none runs here.
     """
-    if url := os.environ.get("FLOWLOOM_URL"):
-        return url.rstrip("/")
-    mesh = state_directory().find_mesh()
+    if url := os.environ.get("FLOWLOOM_URL", "").rstrip("/"):
+        if not url.startswith(("http://", "https://")):
+            raise Failure(Exit.USAGE, f"FLOWLOOM_URL is {url!r}: it must begin with http://.")
+        return url
+    state = state_directory()
+    mesh = state.find_mesh()
     if mesh is None:
         raise Failure(
             Exit.UNREACHABLE,
-            "No mesh runs here. Start one with `flowloom up`, or name one with FLOWLOOM_URL.",
+            f"No mesh runs in {state.path}. Start one with `flowloom up`, name its directory with "
+            "FLOWLOOM_STATE_DIR, or name another mesh with FLOWLOOM_URL.",
         )
     return mesh.gateway_url
+
+
+def unreachable(url: str) -> Failure:
+    """What to say when nothing answers there."""
+    state, mesh = state_directory(), local_mesh(url)
+    if mesh is None:
+        why = (
+            "Is FLOWLOOM_URL right?"
+            if os.environ.get("FLOWLOOM_URL")
+            else "It has ended; `flowloom up` starts it again."
+        )
+        return Failure(Exit.UNREACHABLE, f"No mesh answers at {url}. {why}")
+    if not state.is_held():
+        said = f"The mesh in {state.path} was killed. `flowloom up` starts it again."
+    elif mesh.state == "ready":
+        said = f"No mesh answers at {url}, though it should; `flowloom doctor` says more."
+    else:
+        said = f"The mesh in {state.path} is {mesh.state}."
+    return Failure(Exit.UNREACHABLE, said)
 
 
 def access_token(url: str) -> str:
@@ -74,6 +103,14 @@ def access_token(url: str) -> str:
     return login.access_token
 
 
+def renewed_token(url: str) -> str | None:
+    """Another token, for one that the mesh refused; None when only a person can give one."""
+    if os.environ.get("FLOWLOOM_TOKEN"):
+        return None
+    login = _logins(url).get(url)
+    return _keep(url, _refresh(url, login) if login else None).access_token
+
+
 def log_in(url: str, email: str, password: str, *, sign_up: bool = False) -> Login:
     """Sign in, or create the account and be signed in; remembered for later commands.
 
@@ -86,17 +123,21 @@ def log_in(url: str, email: str, password: str, *, sign_up: bool = False) -> Log
 
 def _local_login(url: str) -> Login:
     """Sign in as the owner of this machine's mesh, who gets an account on first use."""
-    state = state_directory()
-    mesh = state.find_mesh()
-    if mesh is None or mesh.gateway_url != url:
+    if local_mesh(url) is None:
         raise Failure(Exit.FAILED, f"Nobody is logged in to {url}. Run `flowloom login`.")
-    account = state.path / "account.json"
-    if account.exists():
-        credentials = json.loads(account.read_text())
-        return _login_of(_post(url, "/auth/v1/token?grant_type=password", credentials))
-    credentials = {"email": _LOCAL_EMAIL, "password": secrets.token_urlsafe(24)}
-    login = _login_of(_post(url, "/auth/v1/signup", credentials))
-    _write(account, credentials)
+    file = state_directory().path / "account.json"
+    account = _read(file)
+    if "email" in account and "password" in account:
+        try:
+            return _login_of(_post(url, "/auth/v1/token?grant_type=password", account))
+        except Failure as failure:
+            if failure.exit is Exit.UNREACHABLE:
+                raise
+            # The mesh has another database than when the account was made: make it there, too.
+    else:
+        account = {"email": _LOCAL_EMAIL, "password": secrets.token_urlsafe(24)}
+    login = _login_of(_post(url, "/auth/v1/signup", account))
+    _write(file, account)
     return login
 
 
@@ -114,13 +155,21 @@ def _refresh(url: str, login: Login) -> Login | None:
 def _post(url: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
     try:
         answer = httpx2.post(f"{url}{path}", json=body, timeout=_TIMEOUT_SECONDS)
-    except httpx2.TransportError as error:
-        raise Failure(Exit.UNREACHABLE, f"No mesh answers at {url}.") from error
-    content: dict[str, Any] = answer.json()
+    except (httpx2.TransportError, httpx2.InvalidURL) as error:
+        raise unreachable(url) from error
+    try:
+        content: dict[str, Any] = answer.json()
+    except ValueError as error:
+        raise no_mesh(url) from error
     if answer.is_success:
         return content
     said = content.get("detail") or content.get("msg") or content.get("message")
     raise Failure(Exit.FAILED, str(said or f"The mesh refused: {answer.status_code}."))
+
+
+def no_mesh(url: str) -> Failure:
+    """What to say when something else than a mesh answers."""
+    return Failure(Exit.UNREACHABLE, f"What answers at {url} is no Flowloom mesh.")
 
 
 def _login_of(answer: dict[str, Any]) -> Login:
@@ -133,19 +182,16 @@ def _login_of(answer: dict[str, Any]) -> Login:
 
 def _store(url: str) -> Path:
     """Beside the mesh when it is the one here: another mesh may have had the same address."""
-    state = state_directory()
-    mesh = state.find_mesh()
-    if mesh is not None and mesh.gateway_url == url:
-        return state.path / "logins.json"
+    if local_mesh(url):
+        return state_directory().path / "logins.json"
     home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(home) / "flowloom" / "logins.json"
 
 
 def _logins(url: str) -> dict[str, Login]:
     try:
-        content = json.loads(_store(url).read_text())
-        return {known: Login(**login) for known, login in content.items()}
-    except (FileNotFoundError, ValueError, TypeError):
+        return {known: Login(**login) for known, login in _read(_store(url)).items()}
+    except TypeError:
         return {}
 
 
@@ -161,10 +207,22 @@ def _keep(url: str, login: Login | None) -> Login:
     return login
 
 
+def _read(path: Path) -> dict[str, Any]:
+    """What a file remembers; nothing when it is missing or damaged: it can be made again."""
+    try:
+        content: Any = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return cast("dict[str, Any]", content) if isinstance(content, dict) else {}
+
+
 def _write(path: Path, content: object) -> None:
     """Replace a file that only its owner may read."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.partial")
-    partial.touch(mode=0o600)
-    partial.write_text(json.dumps(content, indent=2))
-    partial.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch(mode=0o600)
+        partial.write_text(json.dumps(content, indent=2))
+        partial.replace(path)
+    except OSError as error:
+        raise Failure(Exit.FAILED, f"{path} cannot be written ({error.strerror}).") from error

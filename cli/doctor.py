@@ -30,7 +30,9 @@ def doctor(
     state_dir: Annotated[
         Path, typer.Option(help="The mesh to look at.", envvar="FLOWLOOM_STATE_DIR", readable=False)
     ] = DEFAULT,
-    port: Annotated[int, typer.Option(help="The port its gateway should have.")] = GATEWAY_PORT,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="The port its gateway should have.")
+    ] = GATEWAY_PORT,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Say what is wrong on this machine and how to mend it.

@@ -1,6 +1,9 @@
 """How the command line shows things to people: workflows as trees, runs as tables, JSON as JSON."""
 
 import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -9,9 +12,13 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-console = Console(highlight=False)
+from cli.tables import Column, Json, print_fitted
 
-Json = dict[str, Any]
+# What is piped into another program is not shortened to the width that a terminal might have.
+_PIPE_WIDTH = 1000
+_piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+console = Console(highlight=False, width=_PIPE_WIDTH if _piped else None)
+notices = Console(highlight=False, stderr=True, soft_wrap=True)
 
 _STYLES = {
     "completed": "green",
@@ -23,15 +30,31 @@ _STYLES = {
     "pending": "yellow",
     "skipped": "dim",
     "running": "cyan",
+    "retrying": "yellow",
     "queued": "dim",
 }
-_MARKS = {"completed": "✓", "failed": "✗", "waiting": "…", "skipped": "·", "running": "▸"}
+_MARKS = {
+    "completed": "✓",
+    "failed": "✗",
+    "waiting": "…",
+    "skipped": "·",
+    "running": "▸",
+    "retrying": "↻",
+}
 _LONGEST_VALUE = 60
 
 
 def as_json(value: object) -> None:
     """Print for a program: one JSON document."""
     console.print_json(json.dumps(value, ensure_ascii=False), indent=2)
+
+
+def print_list(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], empty: str) -> None:
+    """Print the rows of a list, or what to do when there are none."""
+    if rows:
+        print_fitted(console, rows, columns)
+    else:
+        console.print(empty, markup=False, style="dim", soft_wrap=True)
 
 
 def workflow_tree(definition: Json) -> Tree:
@@ -69,7 +92,14 @@ def status(name: str) -> Text:
 
 def run_table(run: Json, title: str = "") -> Table:
     """What each node of a run did: how long it took and what it gave."""
-    table = Table(title=title or None, title_justify="left", expand=False)
+    table = Table(
+        title=title or None,
+        title_justify="left",
+        box=None,
+        padding=(0, 2, 0, 0),
+        pad_edge=False,
+        header_style="bold",
+    )
     for column in ("node", "status", "time", "output"):
         table.add_column(column, overflow="fold")
     nodes: list[Json] = run.get("nodes") or []
@@ -81,25 +111,15 @@ def run_table(run: Json, title: str = "") -> Table:
     return table
 
 
-def table(rows: list[Json], columns: dict[str, str]) -> Table:
-    """Rows of a list: `columns` maps a field to its heading."""
-    drawn = Table(expand=False)
-    for heading in columns.values():
-        drawn.add_column(heading, overflow="fold")
-    for row in rows:
-        drawn.add_row(
-            *(
-                status(row["status"]) if field == "status" else _cell(row, field)
-                for field in columns
-            )
-        )
-    return drawn
-
-
 def short(value: object) -> str:
     """A value in one short line."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
+
+
+def seconds(value: float) -> str:
+    """How long something took."""
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
 
 
 def _node_label(node: Json, port: str) -> Text:
@@ -144,10 +164,4 @@ def _duration(node: Json) -> str:
     if not (node.get("start_time") and node.get("end_time")):
         return ""
     begun, ended = (datetime.fromisoformat(str(node[name])) for name in ("start_time", "end_time"))
-    seconds = (ended - begun).total_seconds()
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
-
-
-def _cell(row: Json, field: str) -> str:
-    value = row.get(field)
-    return "" if value is None else str(value)
+    return seconds((ended - begun).total_seconds())

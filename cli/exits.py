@@ -18,6 +18,7 @@ class Exit(IntEnum):
     FAILED = 1, "it was tried and failed, and the message says why"
     USAGE = 2, "the command line makes no sense"
     UNREACHABLE = 3, "no mesh answers"
+    INTERRUPTED = 130, "Ctrl-C"
 
 
 class Failure(Exception):

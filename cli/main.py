@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.exits import Failure, describe
+from cli.exits import Exit, Failure, describe
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,8 @@ def main() -> None:
     app = build([command.name for command in COMMANDS] if completing else sys.argv[1:])
     try:
         app(prog_name="flowloom")
+    except KeyboardInterrupt:
+        sys.exit(Exit.INTERRUPTED)
     except Failure as failure:
         typer.secho(failure.message, fg="red", err=True)
         sys.exit(failure.exit)

@@ -8,16 +8,20 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import httpx2
 
-from cli.access import access_token, gateway_url
+from cli.access import access_token, gateway_url, no_mesh, renewed_token, unreachable
+from cli.drawing import notices
 from cli.exits import Exit, Failure
 
 _TIMEOUT = httpx2.Timeout(60, connect=5)
 _RECONNECTS = 20
 _PAUSE_SECONDS = 0.5
+# What a gateway says whose services restart; the history goes on where it was.
+_AWAY = (502, 503, 504)
 
 Json = dict[str, Any]
 
@@ -34,20 +38,15 @@ class Event:
 class Rest:
     """A signed-in caller of one mesh."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str) -> None:
         self.url = url
-        self._client = httpx2.Client(
-            base_url=url, headers={"authorization": f"Bearer {token}"}, timeout=_TIMEOUT
-        )
+        self._client = httpx2.Client(base_url=url, auth=_Bearer(url), timeout=_TIMEOUT)
 
     def get(self, path: str, **params: str | int) -> Json:
         return self._send("GET", path, params=params)
 
     def post(self, path: str, body: Json | None = None, **params: str) -> Json:
         return self._send("POST", path, json=body or {}, params=params)
-
-    def patch(self, path: str, body: Json) -> Json:
-        return self._send("PATCH", path, json=body)
 
     def delete(self, path: str) -> Json:
         return self._send("DELETE", path)
@@ -64,28 +63,40 @@ class Rest:
                 return
 
     def say(self, path: str, body: Json, follow: str) -> Iterator[Event]:
-        """Post something that is answered by a stream; resumed from `follow` when it is cut."""
+        """Post something that is answered by a stream; when that ends, go on from `follow`."""
         last = 0
         try:
             for event in self._stream("POST", path, json=body):
                 last = event.sequence
                 yield event
-        except httpx2.TransportError:
-            yield from self.events(follow, after=last)
+        except _Ended:
+            return
+        except httpx2.TransportError as error:
+            if not last:
+                raise unreachable(self.url) from error
+        yield from self.events(follow, after=last)
 
     def events(self, path: str, after: int = 0) -> Iterator[Event]:
-        """Follow a history to its end, through lost connections."""
-        for attempt in range(_RECONNECTS):
+        """Follow a history to its end, through lost connections and restarts of the mesh.
+
+        Raises:
+            Failure: The mesh refuses, or stays away.
+        """
+        lost = 0
+        while True:
             try:
                 for event in self._stream("GET", path, params={"after": str(after)}):
-                    after = event.sequence
+                    lost, after = 0, event.sequence
                     yield event
-            except httpx2.TransportError as error:
-                if attempt == _RECONNECTS - 1:
-                    raise self._unreachable() from error
-                time.sleep(_PAUSE_SECONDS)
-            else:
+            except _Ended:
                 return
+            except (httpx2.TransportError, _Away) as error:
+                lost += 1
+                if lost == _RECONNECTS:
+                    raise unreachable(self.url) from error
+                if lost == 1:
+                    notices.print("The mesh does not answer; trying again …", style="dim")
+                time.sleep(_PAUSE_SECONDS)
 
     def close(self) -> None:
         self._client.close()
@@ -93,25 +104,58 @@ class Rest:
     def _stream(self, method: str, path: str, **options: Any) -> Iterator[Event]:
         headers = {"accept": "text/event-stream"}
         with self._client.sse(path, method=method, headers=headers, **options) as source:
+            if source.response.status_code == HTTPStatus.NO_CONTENT:
+                raise _Ended
             if not source.response.is_success:
                 source.response.read()
                 raise _failure(source.response)
-            for event in source:
-                if event.data:
-                    said: Json = json.loads(event.data)
-                    yield Event(said["sequence"], said["type"], said["data"])
+            try:
+                for event in source:
+                    if event.data:
+                        said: Json = json.loads(event.data)
+                        yield Event(said["sequence"], said["type"], said["data"])
+            except httpx2.SSEError as error:
+                raise no_mesh(self.url) from error
 
     def _send(self, method: str, path: str, **options: Any) -> Json:
         try:
             answer = self._client.request(method, path, **options)
-        except httpx2.TransportError as error:
-            raise self._unreachable() from error
+        except (httpx2.TransportError, httpx2.InvalidURL) as error:
+            raise unreachable(self.url) from error
+        except UnicodeEncodeError as error:
+            raise Failure(Exit.USAGE, "What is to be sent is not text in UTF-8.") from error
         if not answer.is_success:
             raise _failure(answer)
-        return answer.json() if answer.content else {}
+        try:
+            return answer.json() if answer.content else {}
+        except ValueError as error:
+            raise no_mesh(self.url) from error
 
-    def _unreachable(self) -> Failure:
-        return Failure(Exit.UNREACHABLE, f"No mesh answers at {self.url}.")
+
+class _Bearer(httpx2.Auth):
+    """Shows a token; one that the mesh no longer accepts is replaced once, if it can be."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._token = access_token(url)
+
+    def auth_flow(
+        self, request: httpx2.Request
+    ) -> Generator[httpx2.Request, httpx2.Response, None]:
+        request.headers["authorization"] = f"Bearer {self._token}"
+        answer = yield request
+        if answer.status_code == HTTPStatus.UNAUTHORIZED and (token := renewed_token(self._url)):
+            self._token = token
+            request.headers["authorization"] = f"Bearer {token}"
+            yield request
+
+
+class _Ended(Exception):
+    """A history has ended; the end of a stream alone does not say so."""
+
+
+class _Away(Failure):
+    """The mesh answers that it cannot answer now."""
 
 
 @contextmanager
@@ -121,8 +165,7 @@ def signed_in() -> Generator[Rest]:
     Raises:
         Failure: No mesh answers, or nobody is logged in.
     """
-    url = gateway_url()
-    rest = Rest(url, access_token(url))
+    rest = Rest(gateway_url())
     try:
         yield rest
     finally:
@@ -131,13 +174,16 @@ def signed_in() -> Generator[Rest]:
 
 def _failure(answer: httpx2.Response) -> Failure:
     """What a problem document says, each finding on its own line."""
+    kind = _Away if answer.status_code in _AWAY else Failure
     try:
         problem: Json = answer.json()
     except ValueError:
-        return Failure(Exit.FAILED, f"The mesh answered {answer.status_code}.")
+        return kind(Exit.FAILED, f"The mesh answered {answer.status_code}.")
     lines = [str(problem.get("detail") or problem.get("title") or answer.status_code)]
     errors: list[Json] = problem.get("errors") or []
     for error in errors:
         mend = f" ({error['suggestion']})" if error.get("suggestion") else ""
         lines.append(f"  {error.get('pointer') or '/'}: {error.get('message')}{mend}")
-    return Failure(Exit.FAILED, "\n".join(lines))
+    if answer.status_code == HTTPStatus.UNAUTHORIZED:
+        lines.append("Unset FLOWLOOM_TOKEN or set a fresh one, or sign in with `flowloom login`.")
+    return kind(Exit.FAILED, "\n".join(lines))

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cli.embedded.addresses import GATEWAY_PORT
 from cli.embedded.logs import Follower
 from cli.embedded.mesh import Mesh, MeshOptions
 from cli.embedded.placement import EmbeddedError
@@ -25,8 +27,14 @@ _COLORS = ("cyan", "magenta", "green", "yellow", "blue")
 
 def up(
     port: Annotated[
-        int, typer.Option(help="The gateway's port; 0 takes any free ones.", envvar="GATEWAY_PORT")
-    ] = 8000,
+        int,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="The gateway's port; 0 takes any free ones.",
+            envvar="GATEWAY_PORT",
+        ),
+    ] = GATEWAY_PORT,
     host: Annotated[
         str, typer.Option(help="The address the gateway listens on.", envvar="GATEWAY_HOST")
     ] = "127.0.0.1",
@@ -42,7 +50,8 @@ def up(
     """Start the mesh: PostgreSQL, Valkey, engine, agent and gateway.
 
     Ctrl-C lets what has begun finish, at most 30 seconds; a second one does not wait. PostgreSQL or
-    Valkey are not started when DATABASE_URL or REDIS_URL name others.
+    Valkey are not started when DATABASE_URL or REDIS_URL name others. Other commands look for the
+    mesh in .flowloom or where FLOWLOOM_STATE_DIR says.
     """
     options = MeshOptions(host=host, port=port, engines=engines, environment=_logging(verbose))
     raise typer.Exit(hold(StateDirectory(state_dir), options, verbose=verbose))
@@ -52,6 +61,8 @@ def hold(state: StateDirectory, options: MeshOptions, *, verbose: bool) -> Exit:
     """Run a mesh until a signal ends it; return the exit code once everything has been said."""
     try:
         asyncio.run(run_mesh(state, options, verbose=verbose))
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED  # before the mesh could listen to it
     except EmbeddedError as error:
         errors.print(str(error), style="red", markup=False)
         return Exit.FAILED
@@ -68,7 +79,7 @@ async def run_mesh(state: StateDirectory, options: MeshOptions, *, verbose: bool
     mesh = Mesh(state, options, say=_say)
     follower = Follower(state.logs, _show).following() if verbose else nullcontext()
     async with stop.by_signal(), follower:
-        await mesh.run(stop, _print_ready)
+        await mesh.run(stop, lambda ready: _print_ready(ready, state))
     _say("Everything has ended; the state is kept.")
 
 
@@ -86,7 +97,7 @@ def _show(name: str, line: str) -> None:
     console.print(Text.assemble((f"{name:>9} ", color), line))
 
 
-def _print_ready(mesh: MeshRecord) -> None:
+def _print_ready(mesh: MeshRecord, state: StateDirectory) -> None:
     """Say where everything is; secrets stay in the state directory."""
     table = Table.grid(padding=(0, 2))
     for name, address in (
@@ -99,3 +110,7 @@ def _print_ready(mesh: MeshRecord) -> None:
         table.add_row(f"[bold]{name}[/bold]", address)
     console.print("[bold green]The mesh is ready.[/bold green] Ctrl-C ends it.")
     console.print(table)
+    if state.path != StateDirectory(DEFAULT).path:
+        place = shlex.quote(str(state.path))
+        _say(f"Other commands find it with: export FLOWLOOM_STATE_DIR={place}")
+    _say('Say what you want, in another terminal: flowloom chat "…"')

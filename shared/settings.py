@@ -3,18 +3,41 @@
 Values come from the environment only, are read once in `main()`, and are frozen from then on.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def postgresql_url(url: str) -> str:
+    """The same URL under the one scheme that everything here understands.
+
+    Raises:
+        ValueError: It is not PostgreSQL's; the message does not tell it, for it holds a password.
+    """
+    scheme, sign, rest = url.strip().partition("://")
+    # Some providers write postgres://, and some programs name a driver.
+    if not sign or scheme.partition("+")[0] not in ("postgresql", "postgres"):
+        raise ValueError("expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+    return f"postgresql://{rest}"
+
+
+def _secret_postgresql_url(url: SecretStr) -> SecretStr:
+    return SecretStr(postgresql_url(url.get_secret_value()))
+
+
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_secret_postgresql_url)]
 
 
 class CommonSettings(BaseSettings):
     """What every service is told by its environment."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+    # What a person gave stays out of error messages: it may be a secret.
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
 
-    database_url: SecretStr = Field(
+    database_url: DatabaseUrl = Field(
         description="postgresql:// URL of a login that may run migrations and become flowloom_app "
         "and flowloom_worker",
     )

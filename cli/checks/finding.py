@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cli.embedded.placement import EmbeddedError
+from cli.embedded.processes import find
 from cli.embedded.state import MeshRecord, StateDirectory
 
 
@@ -44,6 +45,14 @@ class Patient:
             return self.state.find_mesh() if self.state.is_held() else None
         except (OSError, EmbeddedError):
             return None
+
+    def find_processes(self) -> Mapping[int, str]:
+        """Return what lives of the mesh here, be it running or killed: names by process id."""
+        try:
+            mesh = self.state.find_mesh()
+        except (OSError, EmbeddedError):
+            return {}
+        return {each.pid: each.name for each in mesh.processes if find(each)} if mesh else {}
 
 
 Check = Callable[[Patient], Awaitable[Sequence[Finding]]]

@@ -1,9 +1,11 @@
 """Is there room for a mesh on this machine: ports, disk, and a usable state directory?"""
 
 import os
+import pwd
 import shutil
 import stat
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cli.checks.finding import Finding, Patient, fine, note, wrong
@@ -18,18 +20,20 @@ _COMFORTABLE_BYTES = 2 * _GIGABYTE
 
 async def check_ports(patient: Patient) -> Sequence[Finding]:
     """Every usual port is free or ours; only the gateway's is asked for by name elsewhere."""
-    mesh = patient.find_mesh()
-    ours = {process.pid for process in mesh.processes} if mesh else set[int]()
-    return [_check_port(name, port, ours) for name, port in patient.ports.items()]
+    runs, processes = patient.find_mesh() is not None, patient.find_processes()
+    return [_check_port(name, port, processes, runs) for name, port in patient.ports.items()]
 
 
-def _check_port(name: str, port: int, ours: set[int]) -> Finding:
+def _check_port(name: str, port: int, ours: Mapping[int, str], runs: bool) -> Finding:
     subject = f"port {port}"
     if is_free(port):
         return fine(subject, f"free for the {name}")
     listener = find_listener(port)
-    if listener and listener.pid in ours:
-        return fine(subject, f"used by the {name} of the mesh that runs here")
+    if listener and (part := ours.get(listener.pid)):
+        if runs:
+            return fine(subject, f"used by the {part} of the mesh that runs here")
+        # No reason to stop anything by hand: the lock's finding says what becomes of it.
+        return note(subject, f"held by the {part} (process {listener.pid}) that a killed mesh left")
     holder = describe_listener(port)
     if name == "gateway":
         mend = f"Stop {holder}, or start with another port: flowloom up --port 8001"
@@ -41,17 +45,42 @@ async def check_state(patient: Patient) -> Sequence[Finding]:
     """The directory is ours, closed to others, and no killed mesh left anything in it."""
     state = patient.state
     subject = "state directory"
-    if not state.path.exists():
+    place = _existing(state.path)
+    if not place.is_dir():
+        return [wrong(subject, f"{place} is a file", "Choose a directory with --state-dir.")]
+    if why := _why_not_writable(place):
+        mend = f"Run as its owner ({_owner(place)}), or choose another place with --state-dir."
+        missing = "" if place == state.path else f"{state.path} cannot be made: "
+        return [wrong(subject, f"{missing}{place} cannot be written ({why})", mend)]
+    if place != state.path:
         return [note(subject, f"{state.path} does not exist yet; the first start makes it")]
-    if not os.access(state.path, os.R_OK | os.W_OK | os.X_OK):
-        owner = state.path.stat().st_uid
-        mend = f"Run as its owner (uid {owner}), or choose another with --state-dir."
-        return [wrong(subject, f"{state.path} cannot be written by this account", mend)]
     findings = [_check_closed(path) for path in (state.secrets_file, state.mesh_file)]
     return [
         *(finding for finding in findings if finding),
         _check_leftovers(patient),
     ]
+
+
+def _existing(path: Path) -> Path:
+    """The path itself, or what exists of the way to it."""
+    return next(step for step in (path, *path.parents) if os.path.lexists(step))
+
+
+def _why_not_writable(directory: Path) -> str:
+    """Why nothing can be made there; empty when it can. Trying is the only way to know."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=".flowloom-doctor-", dir=directory):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def _owner(path: Path) -> str:
+    uid = path.stat().st_uid
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
 
 
 def _check_closed(path: Path) -> Finding | None:
@@ -89,10 +118,11 @@ async def check_strays(_: Patient) -> Sequence[Finding]:
 
 
 async def check_disk(patient: Patient) -> Sequence[Finding]:
-    place = next(
-        path for path in (patient.state.path, *patient.state.path.parents) if path.exists()
-    )
-    free = shutil.disk_usage(place).free
+    place = _existing(patient.state.path)
+    usage = shutil.disk_usage(place)
+    if not usage.total:
+        return []  # no disk but a view of the kernel's, where check_state finds that nothing fits
+    free = usage.free
     detail = f"{free / _GIGABYTE:.1f} GB free at {place}"
     if free < _NEEDED_BYTES:
         return [wrong("disk", detail, "Free some space: PostgreSQL stops when the disk is full.")]

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import psycopg
 import redis.asyncio as redis
 from redis.exceptions import RedisError
 
 from cli.checks.finding import Finding, Patient, fine, note, wrong
+from shared.settings import postgresql_url
 
 _SECONDS = 5
 _OLDEST_POSTGRES = 15
@@ -26,7 +28,13 @@ async def check_database(patient: Patient) -> Sequence[Finding]:
     if not url:
         return [note(subject, "is not set: `flowloom up` runs its own PostgreSQL")]
     try:
-        async with await psycopg.AsyncConnection.connect(url, connect_timeout=_SECONDS) as database:
+        given = postgresql_url(url)
+    except ValueError as error:
+        return [wrong(subject, f"is no address of a PostgreSQL: {error}", f"Mend {subject}.")]
+    try:
+        async with await psycopg.AsyncConnection.connect(
+            given, connect_timeout=_SECONDS
+        ) as database:
             row = await (await database.execute(_ASK)).fetchone()
     except psycopg.Error as error:
         mend = f"Mend or unset {subject}; is the server up, and are user and password right?"
@@ -49,6 +57,9 @@ async def check_redis(patient: Patient) -> Sequence[Finding]:
     url = patient.environment.get(subject, "")
     if not url:
         return [note(subject, "is not set: `flowloom up` runs its own Valkey")]
+    if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
+        detail = "is no address of a Redis: expected redis://:PASSWORD@HOST:PORT/0"
+        return [wrong(subject, detail, f"Mend {subject}.")]
     try:
         version = await _redis_version(url)
     except (RedisError, OSError, ValueError) as error:

@@ -4,35 +4,56 @@ from typing import Annotated
 
 import typer
 
+from cli.commands.naming import only_id
 from cli.commands.workflows import AsJson
-from cli.drawing import as_json, console, status, table
+from cli.documents import read_value
+from cli.drawing import Json, as_json, console, print_list, status
 from cli.rest import signed_in
+from cli.tables import Column, moment
 
-_COLUMNS = {"id": "id", "title": "question", "run_id": "run", "create_time": "asked"}
+_COLUMNS = (
+    Column("id", "id"),
+    Column("title", "question", weight=3, flexible=True),
+    Column("run_id", "run", weight=1),
+    Column("create_time", "asked", weight=2, show=moment),
+)
 
 
 def approve(
     approval: Annotated[
-        str, typer.Argument(metavar="[APPROVAL]", help="Its id, apr_…; lists them when absent.")
+        str,
+        typer.Argument(
+            metavar="[APPROVAL]",
+            help="Its id, apr_…; without one, what waits for an answer is listed.",
+            callback=only_id("apr", "`flowloom approve` shows them"),
+        ),
     ] = "",
     reject: Annotated[bool, typer.Option("--reject", help="Say no.")] = False,
     comment: Annotated[str, typer.Option(help="What else there is to say.")] = "",
+    form: Annotated[
+        str, typer.Option(help="What its form asks for: JSON, or @FILE, or @- for standard input.")
+    ] = "",
     as_json_: AsJson = False,
 ) -> None:
     """Answer what a run asks, or list it. The first answer counts; a second one is refused."""
+    if not approval and (reject or comment or form):
+        raise typer.BadParameter("Say which one: flowloom approve APPROVAL --reject")
+    answer: Json = {"decision": "reject" if reject else "approve", "comment": comment}
+    if form:
+        answer["form"] = read_value(form, "--form")
     with signed_in() as rest:
         if not approval:
-            found = list(rest.pages("/v1/approvals", "approvals", 200, status="pending"))
-            if as_json_:
-                as_json(found)
-            else:
-                console.print(table(found, _COLUMNS) if found else "Nothing waits for an answer.")
+            _list(list(rest.pages("/v1/approvals", "approvals", 200, status="pending")), as_json_)
             return
-        decision = "reject" if reject else "approve"
-        answered = rest.post(
-            f"/v1/approvals/{approval}:answer", {"decision": decision, "comment": comment}
-        )
+        answered = rest.post(f"/v1/approvals/{approval}:answer", answer)
     if as_json_:
         as_json(answered)
     else:
         console.print(answered["title"], status(answered["status"]))
+
+
+def _list(found: list[Json], as_json_: bool) -> None:
+    if as_json_:
+        as_json(found)
+    else:
+        print_list(found, _COLUMNS, "Nothing waits for an answer.")

@@ -19,11 +19,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 import typer
 
-from cli.access import access_token, state_directory
+from cli.access import state_directory
 from cli.commands.chat import converse
 from cli.drawing import Json, console, run_table, short, workflow_tree
 from cli.embedded.ports import is_free
@@ -42,9 +43,10 @@ _PORT = 8000
 
 def demo() -> None:
     """Say a sentence, run what comes of it with real input, show it all; ends by itself."""
-    with _endpoint() as endpoint, _mesh(endpoint.host) as url:
+    with _endpoint() as endpoint, _mesh(endpoint.host) as (url, kept):
         os.environ["FLOWLOOM_URL"] = url
-        rest = Rest(url, access_token(url))
+        os.environ.pop("FLOWLOOM_TOKEN", None)  # another mesh's
+        rest = Rest(url)
         sentence = (
             "When a webhook arrives with an order, if the amount is over 100 ask me for approval, "
             f"then POST the order to http://{endpoint.host}/orders and reply with the result"
@@ -54,9 +56,10 @@ def demo() -> None:
         _say("2. The workflow is turned on, and its webhook is called with an order", short(_ORDER))
         hook, run_id, reply = _run(rest, workflow)
         run = rest.get(f"/v1/runs/{run_id}", view="full")
-        _summarise(rest, sentence, workflow, run, hook)
+        _summarise(sentence, workflow, run)
         typer.echo(f"The endpoint received {short(endpoint.received)}.")
         typer.echo(f"The webhook's caller was answered {reply.status_code}: {reply.text}")
+        _say_where_to_look(workflow, run, hook, kept)
         rest.close()
     if run["status"] != "completed" or endpoint.received != [_ORDER] or not reply.is_success:
         raise Failure(Exit.FAILED, "The demo did not end as it should; see above.")
@@ -99,15 +102,18 @@ def _endpoint() -> Generator[_Endpoint]:
 
 
 @contextmanager
-def _mesh(allowed_host: str) -> Generator[str]:
-    """A mesh that may call the endpoint; its URL. In a directory of its own if one runs here."""
+def _mesh(allowed_host: str) -> Generator[tuple[str, bool]]:
+    """A mesh that may call the endpoint: its URL, and whether its state is kept.
+
+    It is not, and lives in a directory of its own, if another mesh runs here already.
+    """
     with tempfile.TemporaryDirectory(prefix="flowloom-demo-", ignore_cleanup_errors=True) as made:
         state = state_directory()
-        if state.is_held():
+        kept = not state.is_held()
+        if not kept:
             state = StateDirectory(Path(made))
         os.environ["FLOWLOOM_STATE_DIR"] = str(state.path)
         port = _PORT if is_free(_PORT) else 0
-        state.forget_mesh()
         process = subprocess.Popen(
             [sys.executable, "-m", "cli.main", "up", "--port", str(port)],
             stdout=subprocess.DEVNULL,
@@ -115,7 +121,7 @@ def _mesh(allowed_host: str) -> Generator[str]:
             start_new_session=True,
         )
         try:
-            yield _ready(process, state)
+            yield _ready(process, state), kept
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(_STOP_SECONDS)
@@ -126,7 +132,8 @@ def _ready(process: subprocess.Popen[bytes], state: StateDirectory) -> str:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         mesh = state.find_mesh()
-        if mesh is not None and mesh.state == "ready":
+        # What a killed mesh left there is not ours to remove: `up` ends its processes first.
+        if mesh is not None and mesh.pid == process.pid and mesh.state == "ready":
             return mesh.gateway_url
         if process.poll() is not None:
             raise Failure(Exit.FAILED, "The mesh did not start; `flowloom doctor` may say why.")
@@ -178,19 +185,35 @@ def _approving(rest: Rest, run_id: str, events: Iterator[Event]) -> Iterator[Eve
                 rest.post(f"/v1/approvals/{approval['id']}:answer", {"decision": "approve"})
 
 
-def _summarise(rest: Rest, sentence: str, workflow: Json, run: Json, hook: str) -> None:
+def _summarise(sentence: str, workflow: Json, run: Json) -> None:
     _say("3. Summary", sentence)
     console.print(workflow_tree(workflow["definition"]))
     console.print(run_table(run, title=f"{run['id']}: {run['status']}"))
-    console.print("Look further (`make up` brings the mesh back with all of this in it):")
-    for what, where in (
-        ("the API", f"{rest.url}/docs"),
-        ("the workflow", f"{rest.url}/v1/workflows/{workflow['id']}"),
-        ("the run", f"{rest.url}/v1/runs/{run['id']}?view=full"),
-        ("its events", f"{rest.url}/v1/runs/{run['id']}/events"),
-        ("the webhook", hook),
+
+
+def _say_where_to_look(workflow: Json, run: Json, hook: str, kept: bool) -> None:
+    """Say how to come back to what was made, or that it is gone."""
+    console.print()
+    if not kept:
+        typer.echo(
+            "Another mesh runs here, so all of this happened in a temporary directory, which is "
+            "gone now. End that mesh and run the demo again to keep what it makes."
+        )
+        return
+    program = sys.argv[0] if "/" in sys.argv[0] else "flowloom"
+    path = urlsplit(hook).path
+    typer.echo("All of this is kept. Bring it back, and look further from another terminal:")
+    for command in (
+        f"{program} up",
+        f"{program} workflows show {workflow['id']}",
+        f"{program} runs show {run['id']}",
+        f'eval "$({program} token --shell)"      # $GATEWAY, and $AUTH for curl',
+        f'curl -H "$AUTH" "$GATEWAY/v1/runs/{run["id"]}?view=full"',
+        f'curl -N -H "$AUTH" "$GATEWAY/v1/runs/{run["id"]}/events"',
+        f"{program} workflows activate {workflow['id']}      # its webhook was turned off again",
+        f"curl --json '{json.dumps(_ORDER)}' \"$GATEWAY{path}\"",
     ):
-        typer.echo(f"  {what:<13}{where}")
+        typer.echo(f"  {command}")
 
 
 def _say(heading: str, text: str) -> None:

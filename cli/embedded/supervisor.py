@@ -7,9 +7,10 @@ part is stopped, one stage after another in the order given, inside a fixed time
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from cli.embedded.parts import Part
 from cli.embedded.placement import EmbeddedError
@@ -36,6 +37,19 @@ class StopRequest:
     async def raise_when_asked(self) -> None:
         await self.asked.wait()
         raise StopAsked
+
+    async def allows(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Do some work unless a stop is asked for before its end; whether it was done."""
+        working = asyncio.ensure_future(work)
+        asked = asyncio.ensure_future(self.asked.wait())
+        await asyncio.wait({working, asked}, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if working.done():
+            await working
+            return True
+        working.cancel()
+        await asyncio.wait({working})
+        return False
 
     @asynccontextmanager
     async def by_signal(self) -> AsyncGenerator[None]:

@@ -6,23 +6,30 @@ live. Whatever a method does to the database is one transaction.
 
 from typing import Annotated, Any
 
+import orjson
 from pydantic import BaseModel, StringConstraints, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine_service import wire_workflows as wire
 from engine_service.catalogue import Catalogue
 from engine_service.live_triggers import live_triggers, refuse_taken
+from engine_service.n8n import import_document
 from engine_service.store import triggers, versions, workflows
 from engine_service.store.pages import read_page
 from engine_service.store.versions import StoredVersion
 from engine_service.store.workflows import StoredWorkflow
 from engine_service.validate import is_valid, require_valid, validate, validate_document
+from engine_service.wire_imports import to_import_report
 from shared.clock import Clock
 from shared.database import Database
-from shared.errors import Conflict, InvalidInput
+from shared.errors import Conflict, InvalidInput, Violation
 from shared.identity import Principal, Role
 from shared.ids import new_id
-from shared.pb.flowloom.engine.v1 import workflow_service_pb2, workflow_service_pb2_grpc
+from shared.pb.flowloom.engine.v1 import (
+    workflow_pb2,
+    workflow_service_pb2,
+    workflow_service_pb2_grpc,
+)
 from shared.rpc import call
 from shared.workflow import Workflow, digest, parse, violations_of
 
@@ -56,26 +63,26 @@ class WorkflowServicer(workflow_service_pb2_grpc.WorkflowServiceServicer):
         caller = call.caller(Role.EDITOR)
         definition = parse(request.definition.json or b"{}")
         _check_texts(description=request.description, name=request.name or definition.name)
-        now = self._clock.now()
-        workflow = StoredWorkflow(
-            id=new_id("wf"),
-            tenant_id=caller.tenant_id,
-            name=request.name or definition.name,
-            description=request.description or definition.description,
-            latest_version=1,
-            active_version=None,
-            etag=workflows.new_etag(),
-            created_at=now,
-            updated_at=now,
+        workflow = await self._create(
+            definition,
+            caller,
+            name=request.name,
+            description=request.description,
+            keep=not request.validate_only,
         )
-        version = self._version(workflow, definition, caller, note="")
-        async with self._database.transaction(caller.tenant_id) as connection:
-            await workflows.insert_workflow(connection, workflow)
-            await versions.insert_version(connection, version)
-            if request.validate_only:
-                await connection.rollback()
-        return workflow_service_pb2.CreateWorkflowResponse(
-            workflow=wire.to_workflow(workflow, version.definition)
+        return workflow_service_pb2.CreateWorkflowResponse(workflow=workflow)
+
+    async def ImportWorkflow(
+        self, request: workflow_service_pb2.ImportWorkflowRequest, context: Any
+    ) -> workflow_service_pb2.ImportWorkflowResponse:
+        caller = call.caller(Role.EDITOR)
+        imported = import_document(_read(request.document.json))
+        _check_texts(name=request.name or imported.workflow.name)
+        workflow = await self._create(
+            imported.workflow, caller, name=request.name, keep=not request.validate_only
+        )
+        return workflow_service_pb2.ImportWorkflowResponse(
+            workflow=workflow, report=to_import_report(imported.report)
         )
 
     async def GetWorkflow(
@@ -179,6 +186,36 @@ class WorkflowServicer(workflow_service_pb2_grpc.WorkflowServiceServicer):
             workflow=wire.to_workflow(workflow, version.definition)
         )
 
+    async def _create(
+        self,
+        definition: Workflow,
+        caller: Principal,
+        *,
+        name: str,
+        description: str = "",
+        keep: bool,
+    ) -> workflow_pb2.Workflow:
+        """Store a workflow with its first version, or only see that it could be."""
+        now = self._clock.now()
+        workflow = StoredWorkflow(
+            id=new_id("wf"),
+            tenant_id=caller.tenant_id,
+            name=name or definition.name,
+            description=description or definition.description,
+            latest_version=1,
+            active_version=None,
+            etag=workflows.new_etag(),
+            created_at=now,
+            updated_at=now,
+        )
+        version = self._version(workflow, definition, caller, note="")
+        async with self._database.transaction(caller.tenant_id) as connection:
+            await workflows.insert_workflow(connection, workflow)
+            await versions.insert_version(connection, version)
+            if not keep:
+                await connection.rollback()
+        return wire.to_workflow(workflow, version.definition)
+
     async def _go_live(
         self, connection: AsyncConnection, version: StoredVersion, definition: Workflow
     ) -> None:
@@ -201,6 +238,19 @@ class WorkflowServicer(workflow_service_pb2_grpc.WorkflowServiceServicer):
             created_at=self._clock.now(),
             definition=definition.model_dump_json(by_alias=True, exclude_defaults=True),
         )
+
+
+def _read(document: bytes) -> Any:
+    """A document as JSON.
+
+    Raises:
+        InvalidInput: It is none.
+    """
+    try:
+        return orjson.loads(document)
+    except orjson.JSONDecodeError as error:
+        violation = Violation("/document", "json_invalid", str(error))
+        raise InvalidInput("The document is not JSON.", violations=[violation]) from error
 
 
 def _check_texts(**texts: str) -> None:

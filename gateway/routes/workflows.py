@@ -39,6 +39,15 @@ class CreateWorkflow(Body):
     definition: Definition = Field(description="It may be incomplete, but not malformed")
 
 
+class ImportWorkflow(Body):
+    """A workflow to read: a definition as it is exported, or n8n's JSON."""
+
+    document: Document = Field(
+        description="As it lies in the file; whose format it is shows from what is in it"
+    )
+    name: Text = Field(default="", description="Taken from the document when empty")
+
+
 class UpdateWorkflow(Body):
     """A JSON Merge Patch; a changed definition makes a new version."""
 
@@ -97,6 +106,26 @@ async def create_workflow(
     request = to_pb(workflow_service_pb2.CreateWorkflowRequest, body, validate_only=validate_only)
     answer = await clients.workflows.CreateWorkflow(request)
     return reply(answer.workflow, 200 if validate_only else 201)
+
+
+@router.post(
+    ":import",
+    **returns(
+        workflow_service_pb2.ImportWorkflowResponse,
+        201,
+        _200="It could be done; nothing was, as asked",
+    ),
+)
+async def import_workflow(
+    body: ImportWorkflow, clients: ClientsPart, validate_only: ValidateOnly = False
+) -> Response:
+    """Create a workflow from a document, with a report of what became of every node.
+
+    A node without counterpart is kept as a placeholder, which blocks activation and says why.
+    """
+    request = to_pb(workflow_service_pb2.ImportWorkflowRequest, body, validate_only=validate_only)
+    answer = await clients.workflows.ImportWorkflow(request)
+    return reply(answer, 200 if validate_only else 201)
 
 
 @router.get("", **returns(workflow_service_pb2.ListWorkflowsResponse))

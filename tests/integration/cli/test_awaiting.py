@@ -30,7 +30,7 @@ async def engine(tmp_path: Path) -> AsyncIterator[Awaited]:
 
 async def test_each_part_is_reported_when_it_is_ready(engine: Awaited) -> None:
     reported: list[Part] = []
-    await wait_until_ready([engine], reported.append)
+    await wait_until_ready([engine], reported.append, reported.append)
     assert reported == [engine.part]
 
 
@@ -40,7 +40,7 @@ async def test_late_part_is_named_with_its_last_words(engine: Awaited, tmp_path:
     reported: list[Part] = []
     awaited = [engine, Awaited(late, f"http://127.0.0.1:{free_port()}/ready")]
     with pytest.raises(NotReady, match="gateway") as failure:
-        await wait_until_ready(awaited, reported.append, seconds=4)
+        await wait_until_ready(awaited, reported.append, reported.append, seconds=4)
     assert reported == [engine.part]
     assert "still thinking" in str(failure.value)
     assert "engine" not in str(failure.value)

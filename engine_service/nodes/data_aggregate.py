@@ -1,0 +1,159 @@
+"""`data.aggregate`: puts the data of all items into one."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from engine_service.node import MAIN, Done, Failed, NodeInput, NodeParameters, Outcome, PureNode
+from engine_service.values.attachments import gather
+from engine_service.values.fields import FieldNames
+from engine_service.values.origins import pairs_of
+from shared.workflow import Item, JsonObject
+
+
+class AggregateField(BaseModel):
+    """A field whose values are collected."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, description="The field; dots reach deeper")
+    to: str = Field(
+        default="", description="The field for the list; when empty, the innermost part of `name`"
+    )
+
+
+class AggregateParameters(NodeParameters):
+    """What of the items to collect."""
+
+    mode: Literal["items", "fields"] = Field(
+        default="items",
+        description="`items` collects whole items into one list, `fields` the values of each of "
+        "`fields` into a list of its own",
+    )
+    fields: list[AggregateField] = Field(
+        default_factory=list[AggregateField],
+        max_length=100,
+        description="For mode fields: what to collect",
+    )
+    to: str = Field(
+        default="data", min_length=1, description="For mode items: the field for the list"
+    )
+    include: Literal["all", "selected", "except"] = Field(
+        default="all",
+        description="For mode items: which fields of each item go into the list: all, "
+        "`include_fields`, or all but these",
+    )
+    include_fields: list[str] = Field(
+        default_factory=list[str], max_length=500, description="For include selected or except"
+    )
+    merge_lists: bool = Field(
+        default=False,
+        description="For mode fields: whether a value that is a list adds its members instead",
+    )
+    keep_missing: bool = Field(
+        default=False, description="For mode fields: whether a missing or null value stays, as null"
+    )
+    dot_notation: bool = Field(
+        default=True, description="Whether dots and brackets in names reach into objects"
+    )
+    include_binary: bool = Field(
+        default=False, description="Whether the files of all items go along"
+    )
+    unique_binary: bool = Field(
+        default=False, description="Whether of files with the same name, type and size one stays"
+    )
+
+
+class DataAggregate(PureNode[AggregateParameters]):
+    """Puts all items together into a single one that holds a list.
+
+    - `items`: a list of whole items, in the field `to`. `include` chooses their fields.
+    - `fields`: for each of `fields` a list of its values: three items with `email` become
+      `{"email": ["a@…", "b@…", "c@…"]}`.
+
+    For sums, counts and groups use `data.summarize`. Its counterpart is `data.split`.
+    """
+
+    Parameters = AggregateParameters
+    type = "data.aggregate"
+    title = "Aggregate items"
+    per_item = False
+    examples: ClassVar[tuple[JsonObject, ...]] = (
+        {"to": "orders", "include": "selected", "include_fields": ["id", "total"]},
+        {"mode": "fields", "fields": [{"name": "email", "to": "recipients"}]},
+    )
+    keywords = (
+        "aggregate", "collect", "combine items", "into one list", "group into list", "gather",
+        "all items at once", "digest", "聚合", "收集", "合并成一条", "汇总成列表",
+    )  # fmt: skip
+
+    def run(self, given: NodeInput[AggregateParameters]) -> Outcome:
+        parameters = given.parameters_for(0)
+        names = FieldNames(parameters.dot_notation)
+        if parameters.mode == "items":
+            fields: JsonObject = {parameters.to: _items(given.items, parameters)}
+        else:
+            try:
+                fields = _lists(given.items, parameters, names)
+            except ValueError as error:
+                return Failed("wrong_name", str(error))
+        made: Item = {"json": fields, "paired_item": pairs_of(range(len(given.items)))}
+        if parameters.include_binary:
+            binary = gather(given.items, unique=parameters.unique_binary)
+            if binary:
+                made["binary"] = binary
+        return Done({MAIN: [made]})
+
+    @classmethod
+    def check(cls, parameters: AggregateParameters) -> Sequence[tuple[str, str, str]]:
+        found: list[tuple[str, str, str]] = []
+        if parameters.mode == "items":
+            if parameters.include != "all" and not parameters.include_fields:
+                message = f"Say which fields; include is {parameters.include}."
+                found.append(("/include_fields", "missing", message))
+            return found
+        if not parameters.fields:
+            found.append(("/fields", "missing", "Say which fields to collect."))
+        names = FieldNames(parameters.dot_notation)
+        counts = Counter(field.to or names.last(field.name) for field in parameters.fields)
+        twice = ", ".join(name for name, count in counts.items() if count > 1)
+        if twice:
+            found.append(("/fields", "duplicate", f"Several lists go to {twice}; use `to`."))
+        return found
+
+
+def _items(items: list[Item], parameters: AggregateParameters) -> list[JsonObject]:
+    if parameters.include == "all":
+        return [item["json"] for item in items]
+    named = frozenset(parameters.include_fields)
+    wanted = parameters.include == "selected"
+    chosen = (
+        {key: value for key, value in item["json"].items() if (key in named) is wanted}
+        for item in items
+    )
+    return [fields for fields in chosen if fields]
+
+
+def _lists(items: list[Item], parameters: AggregateParameters, names: FieldNames) -> JsonObject:
+    lists: JsonObject = {}
+    for field in parameters.fields:
+        values: list[Any] = []
+        for item in items:
+            _add(values, names.get(item["json"], field.name), parameters)
+        names.put(lists, field.to or names.last(field.name), values)
+    return lists
+
+
+def _add(values: list[Any], value: Any, parameters: AggregateParameters) -> None:
+    keep = parameters.keep_missing
+    if isinstance(value, list):
+        members = cast("list[Any]", value)
+        present = members if keep else [member for member in members if member is not None]
+        if parameters.merge_lists:
+            values.extend(present)
+        else:
+            values.append(present)
+    elif value is not None or keep:
+        values.append(value)
