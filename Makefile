@@ -15,10 +15,10 @@ up: $(READY)              ## the whole mesh on this machine, until Ctrl-C
 	@.venv/bin/flowloom up
 
 test: $(READY)            ## every level but the long ones; at most four minutes on two cores
-	@$(PY) -m pytest -n 2 --dist loadgroup -q
+	@$(PY) -m pytest -n 2 --no-loadscope-reorder -q
 
 test-all: $(READY)        ## test, and the long ones too
-	@$(PY) -m pytest -n 2 --dist loadgroup -q --long
+	@$(PY) -m pytest -n 2 --no-loadscope-reorder -q --long
 
 lint: $(READY)            ## ruff, import-linter, buf
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .

@@ -6,6 +6,8 @@
 import os
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # Here and in every process that a test starts: models are called on this machine only.
 os.environ["ALLOW_MODEL_REQUESTS"] = "false"
@@ -24,3 +26,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if long:
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
+
+
+class SharedFixtures(LoadScopeScheduling):
+    """Keeps on one worker what shares fixtures: a module, and all stories, which share a mesh."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module, _, _ = nodeid.partition("::")
+        return "e2e" if module.startswith("tests/e2e/") else module
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharedFixtures:
+    return SharedFixtures(config, log)

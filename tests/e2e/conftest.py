@@ -11,13 +11,6 @@ from tests.support import mesh as meshes
 from tests.support.mesh import Mesh
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep these on one worker: the mesh is worth sharing."""
-    for item in items:
-        if "/e2e/" in str(item.path):
-            item.add_marker(pytest.mark.xdist_group("e2e"))
-
-
 @pytest.fixture(scope="session")
 async def mesh(
     tmp_path_factory: pytest.TempPathFactory,
