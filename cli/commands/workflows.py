@@ -126,25 +126,35 @@ def delete(
 
 def import_file(
     file: Annotated[
-        str, typer.Argument(metavar="FILE", help="A definition in JSON; - reads standard input.")
+        str,
+        typer.Argument(
+            metavar="FILE", help="A definition, or a workflow of n8n; - reads standard input."
+        ),
     ],
     activate: Annotated[bool, typer.Option("--activate", help="Turn it on, too.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would become of it.")
+    ] = False,
     as_json_: AsJson = False,
 ) -> None:
     """Create a workflow from a file. What would keep it from running is said, and it is kept."""
-    definition = read_document(file)
+    document = read_document(file)
     with signed_in() as rest:
-        created = rest.post("/v1/workflows", {"definition": definition})
-        checked = rest.post(f"/v1/workflows/{created['id']}:validate")
+        imported = rest.post(
+            "/v1/workflows:import", {"document": document}, validate_only=str(dry_run).lower()
+        )
+        created, report = imported["workflow"], imported["report"]
+        checked = rest.post("/v1/workflows:validate", {"definition": created["definition"]})
         if not as_json_:
             console.print(workflow_tree(created["definition"]))
             console.print(f"{created['id']}  {created['name']}", markup=False)
-        _warn(checked)
-        if activate:
+        _tell_report(report)
+        _warn(checked, stored=not dry_run)
+        if activate and not dry_run:
             created = _activate(rest, created)
     if as_json_:
-        as_json({**created, **checked})
-    elif activate:
+        as_json({**created, **checked, "report": report})
+    elif activate and not dry_run:
         console.print(f"Version {created['active_version']} is active.")
 
 
@@ -164,7 +174,23 @@ def _activate(rest: Rest, created: Json) -> Json:
         ) from failure
 
 
-def _warn(checked: Json) -> None:
+def _tell_report(report: Json) -> None:
+    """Say what became of each node of another system, unless it is just the same here."""
+    for node in report["nodes"]:
+        if node["verdict"] == "mapped":
+            continue
+        unmatched = node["verdict"] == "unmatched"
+        told = "no counterpart" if unmatched else f"{node['mapped_to']}, with a difference"
+        notices.print(
+            f"{node['name']}: {told}. {' '.join(node['differences'])}",
+            style="red" if unmatched else "yellow",
+            markup=False,
+        )
+    for note in report["notes"]:
+        notices.print(note, style="yellow", markup=False)
+
+
+def _warn(checked: Json, *, stored: bool) -> None:
     """Say what checking a definition found; beside the output, which may be JSON."""
     diagnostics: list[Json] = checked["diagnostics"]
     for found in diagnostics:
@@ -176,7 +202,8 @@ def _warn(checked: Json) -> None:
             markup=False,
         )
     if not checked["valid"]:
-        notices.print("It is stored, but cannot run before this is mended.", style="bold")
+        state = "It is stored, but" if stored else "It"
+        notices.print(f"{state} cannot run before this is mended.", style="bold")
 
 
 def tell_active(url: str, workflow: Json, triggers: list[Json]) -> None:
