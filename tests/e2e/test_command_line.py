@@ -14,6 +14,24 @@ import pytest
 from cli.exits import Exit
 from tests.support.mesh import Mesh, definition
 
+OF_N8N = {
+    "name": "From elsewhere",
+    "nodes": [
+        {"name": "Go", "type": "n8n-nodes-base.manualTrigger", "typeVersion": 1, "parameters": {},
+         "position": [0, 0]},
+        {"name": "Name", "type": "n8n-nodes-base.set", "typeVersion": 3.4, "position": [200, 0],
+         "parameters": {"assignments": {"assignments": [
+             {"name": "who", "value": "={{ $json.name }}", "type": "string"}]}}},
+        {"name": "Tell the fax", "type": "n8n-nodes-other.fax", "typeVersion": 1,
+         "position": [400, 0], "parameters": {"to": "={{ $json.who }}"}},
+    ],
+    "connections": {
+        "Go": {"main": [[{"node": "Name", "type": "main", "index": 0}]]},
+        "Name": {"main": [[{"node": "Tell the fax", "type": "main", "index": 0}]]},
+    },
+    "settings": {"executionOrder": "v1", "timezone": "Europe/Berlin"},
+}  # fmt: skip
+
 Flowloom = Callable[..., Awaitable[subprocess.CompletedProcess[str]]]
 
 DOUBLING = definition(
@@ -83,6 +101,21 @@ async def test_what_is_exported_can_be_imported_again(flowloom: Flowloom) -> Non
     first = await flowloom("export", await imported(flowloom, DOUBLING))
     again = await flowloom("export", await imported(flowloom, json.loads(first.stdout)))
     assert json.loads(first.stdout) == json.loads(again.stdout)
+
+
+async def test_a_workflow_of_n8n_is_imported_and_says_what_became_of_it(
+    flowloom: Flowloom,
+) -> None:
+    told = await flowloom("import", "-", "--dry-run", stdin=json.dumps(OF_N8N))
+    assert told.returncode == 0, told.stderr
+    assert "Tell the fax: no counterpart." in told.stderr
+    assert "It cannot run before this is mended." in told.stderr
+    listed = await flowloom("workflows", "list", "--json")
+    assert OF_N8N["name"] not in listed.stdout
+    created = await flowloom("import", "-", "--json", stdin=json.dumps(OF_N8N))
+    assert created.returncode == 0, created.stderr
+    verdicts = [node["verdict"] for node in json.loads(created.stdout)["report"]["nodes"]]
+    assert verdicts == ["mapped", "mapped", "unmatched"]
 
 
 async def test_a_question_is_listed_and_answered(flowloom: Flowloom) -> None:
