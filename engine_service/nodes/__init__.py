@@ -5,7 +5,16 @@ from typing import Any
 from engine_service.node import NodeType
 from engine_service.nodes.ai_chat import AiChat
 from engine_service.nodes.code_javascript import CodeJavascript
+from engine_service.nodes.data_aggregate import DataAggregate
+from engine_service.nodes.data_compare import DataCompare
+from engine_service.nodes.data_dedupe import DataDedupe
+from engine_service.nodes.data_limit import DataLimit
+from engine_service.nodes.data_rename import DataRename
 from engine_service.nodes.data_set import DataSet
+from engine_service.nodes.data_sort import DataSort
+from engine_service.nodes.data_split import DataSplit
+from engine_service.nodes.data_summarize import DataSummarize
+from engine_service.nodes.data_xml import DataXml
 from engine_service.nodes.flow_filter import FlowFilter
 from engine_service.nodes.flow_if import FlowIf
 from engine_service.nodes.flow_loop import FlowLoop
@@ -21,6 +30,15 @@ from engine_service.nodes.human_approval import HumanApproval
 
 NODES: tuple[type[NodeType[Any]], ...] = (
     DataSet,
+    DataRename,
+    DataSplit,
+    DataAggregate,
+    DataSummarize,
+    DataSort,
+    DataLimit,
+    DataDedupe,
+    DataCompare,
+    DataXml,
     FlowIf,
     FlowSwitch,
     FlowFilter,

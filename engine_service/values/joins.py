@@ -103,7 +103,7 @@ class Matching:
             found, value = get_path(item["json"], path)
             if not found:
                 return None
-            parts.append(_loosely(value) if self.loose else _exactly(value))
+            parts.append(loose_key(value) if self.loose else _exactly(value))
         return tuple(parts)
 
 
@@ -124,7 +124,7 @@ def _exactly(value: Any) -> Any:
     return (type_name(value), value)
 
 
-def _loosely(value: Any) -> Any:
+def loose_key(value: Any) -> Any:
     """The same across types: `1` and `"1"`, `true` and `"True"`, null and `""` are equal."""
     if value in (None, "", [], {}):
         return ("empty",)

@@ -7,11 +7,12 @@ every run in the process.
 
 import re
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import regex
 
@@ -19,6 +20,8 @@ TIME_LIMIT_SECONDS = 0.1
 BUDGET_SECONDS = 1.0
 MOST_SIGNS = 5_000
 _DELIMITED = re.compile(r"/(?P<body>.*?)/(?P<flags>[gimusy]*)", re.DOTALL)
+_REFERENCE = re.compile(r"\$(?:<(?P<name>[A-Za-z_]\w*)>|(?P<number>[1-9]\d?)|[$&`'])", re.ASCII)
+T = TypeVar("T")
 _FLAGS = {"i": regex.IGNORECASE, "m": regex.MULTILINE, "s": regex.DOTALL}
 _TOKEN = re.compile(
     r"\\u\{[0-9a-fA-F]+\}|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|\\c[A-Za-z]|\\k<[^>]+>|\\p\{[^}]+\}"
@@ -60,27 +63,61 @@ def search(pattern: str, text: str) -> bool:
     Raises:
         BadPattern: It is malformed, needs more than TIME_LIMIT_SECONDS, or the budget is used up.
     """
+    return _in_time(pattern, lambda seconds: _find(pattern, text, seconds) is not None)
+
+
+def replace_first(pattern: str, replacement: str, text: str) -> str:
+    """The text with the pattern's first match replaced; `$1`, `$<name>` and `$&` stand for parts.
+
+    Raises:
+        BadPattern: As in `search`.
+    """
+
+    def replaced(seconds: float) -> str:
+        match = _find(pattern, text, seconds)
+        if match is None:
+            return text
+        inserted = _REFERENCE.sub(lambda found: _part(found, match), replacement)
+        return text[: match.start()] + inserted + text[match.end() :]
+
+    return _in_time(pattern, replaced)
+
+
+def _in_time(pattern: str, work: Callable[[float], T]) -> T:
+    """Do something with a pattern, within its own time and within what is left for the node."""
     if len(pattern) > MOST_SIGNS:
         raise BadPattern(f"the pattern has {len(pattern)} signs; {MOST_SIGNS} are the most")
     given = _budget.get()
     if given is None:
-        return _search(pattern, text, TIME_LIMIT_SECONDS)
+        return work(TIME_LIMIT_SECONDS)
     if given.left <= 0:
         raise BadPattern("the patterns of this node take too long on all of its items together")
     begun = time.perf_counter()
     try:
-        return _search(pattern, text, min(TIME_LIMIT_SECONDS, given.left))
+        return work(min(TIME_LIMIT_SECONDS, given.left))
     finally:
         given.left -= time.perf_counter() - begun
 
 
-def _search(pattern: str, text: str, seconds: float) -> bool:
+def _find(pattern: str, text: str, seconds: float) -> regex.Match[str] | None:
     compiled, sticky = _compile(pattern)
     find = compiled.match if sticky else compiled.search
     try:
-        return find(text, timeout=seconds) is not None
+        return find(text, timeout=seconds)
     except TimeoutError as error:
         raise BadPattern(f"the pattern {pattern!r} takes too long on this text") from error
+
+
+def _part(reference: re.Match[str], match: regex.Match[str]) -> str:
+    """What a `$…` in a replacement stands for; itself, where it stands for nothing."""
+    name = reference["name"] or reference["number"]
+    if name is not None:
+        try:
+            return match[int(name) if name.isdigit() else name] or ""
+        except IndexError:
+            return reference[0]
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    return {"$$": "$", "$&": match[0], "$`": before, "$'": after}[reference[0]]
 
 
 @lru_cache(maxsize=512)

@@ -28,7 +28,11 @@ def _code(node: SourceNode) -> Mapped:
 
 
 def _function(node: SourceNode) -> Mapped:
-    return _run(node, str(node.fields.verbatim("functionCode", "")), "all_items")
+    """There code may give `items` another value, and uses names that it does not declare."""
+    code = str(node.fields.verbatim("functionCode", ""))
+    if not code.strip():
+        raise CannotMap("It holds no code.")
+    return _run(node, f"{{ let items = $input.all(), item; {code}\n}}", "all_items")
 
 
 def _function_item(node: SourceNode) -> Mapped:

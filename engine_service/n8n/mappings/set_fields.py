@@ -80,7 +80,7 @@ def _assignments(fields: Fields) -> Iterator[JsonObject]:
             raise CannotMap("It sets files, which fields cannot hold here.")
         yield {
             "name": row.text("name"),
-            "value": row.take("value", ""),
+            "value": row.take("value", None if kind == "null" else ""),
             "type": kind if kind in _TYPES else "any",
         }
 
