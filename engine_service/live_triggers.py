@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from engine_service.catalogue import Catalogue
-from engine_service.checks.parameters import split_secrets
+from engine_service.hidden import split
 from engine_service.store.triggers import LiveTrigger
 from engine_service.store.versions import StoredVersion
 from engine_service.trigger import ClockTrigger, WebhookTrigger
@@ -29,7 +29,7 @@ def live_triggers(
         if node.disabled or not isinstance(trigger, ClockTrigger | WebhookTrigger):
             continue
         parameters = trigger.Parameters.model_validate(node.parameters)
-        hidden, shown = split_secrets(parameters, node.parameters)
+        secrets, shown = split(trigger.Parameters, node.parameters)
         row = LiveTrigger(
             id=new_id("trg"),
             tenant_id=version.tenant_id,
@@ -39,7 +39,7 @@ def live_triggers(
             type=node.type,
             parameters=shown,
             timezone=zone,
-            secret=next(iter(hidden.values()), ""),
+            secret=next(iter(secrets.values()), ""),
             created_at=now,
         )
         match trigger:

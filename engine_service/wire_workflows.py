@@ -11,8 +11,9 @@ from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from engine_service.catalogue import Description
+from engine_service.catalogue import Description, builtin
 from engine_service.checks.diagnostic import Diagnostic, Severity
+from engine_service.hidden import hide_text
 from engine_service.node import Effect
 from engine_service.store.approvals import StoredApproval
 from engine_service.store.triggers import LiveTrigger
@@ -47,12 +48,12 @@ def timestamp(moment: datetime) -> Timestamp:
 
 
 def to_workflow(stored: StoredWorkflow, definition: str = "") -> workflow_pb2.Workflow:
-    """A workflow, with its latest definition unless it stands in a list."""
+    """A workflow, with its latest definition unless it stands in a list; secrets stay here."""
     return workflow_pb2.Workflow(
         id=stored.id,
         name=stored.name,
         description=stored.description,
-        definition=document_pb2.Document(json=definition.encode()) if definition else None,
+        definition=_definition(definition),
         latest_version=stored.latest_version,
         active_version=stored.active_version or 0,
         etag=stored.etag,
@@ -61,13 +62,16 @@ def to_workflow(stored: StoredWorkflow, definition: str = "") -> workflow_pb2.Wo
     )
 
 
+def _definition(text: str) -> document_pb2.Document | None:
+    return document_pb2.Document(json=hide_text(text, builtin()).encode()) if text else None
+
+
 def to_version(stored: StoredVersion) -> workflow_pb2.Version:
-    """A version, with its definition unless it stands in a list."""
-    definition = document_pb2.Document(json=stored.definition.encode())
+    """A version, with its definition unless it stands in a list; secrets stay here."""
     return workflow_pb2.Version(
         workflow_id=stored.workflow_id,
         number=stored.number,
-        definition=definition if stored.definition else None,
+        definition=_definition(stored.definition),
         digest=stored.digest,
         created_by=stored.created_by,
         note=stored.note,

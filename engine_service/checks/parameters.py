@@ -62,17 +62,6 @@ def check(node_type: type[NodeType[Any]], parameters: JsonObject) -> list[Findin
     return list(_own_findings(node_type, parameters, model))
 
 
-def split_secrets(
-    model: NodeParameters, parameters: JsonObject
-) -> tuple[dict[str, str], JsonObject]:
-    """The texts among parameters that nobody may read back, by name, and the other parameters."""
-    hidden: dict[str, str] = {}
-    for name, field in type(model).model_fields.items():
-        if field.json_schema_extra == {"writeOnly": True}:
-            hidden[field.alias or name] = str(getattr(model, name))
-    return hidden, {name: value for name, value in parameters.items() if name not in hidden}
-
-
 def _own_findings(
     node_type: type[NodeType[Any]], parameters: JsonObject, model: NodeParameters
 ) -> Iterator[Finding]:

@@ -46,6 +46,8 @@ _TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _NOT_BEGUN = frozenset({425, 429, 503})
 _SHOWN_CHARACTERS = 500
 _WRITE_ONLY: Any = {"writeOnly": True}
+_SECRET_NAMES: Any = {"x-secret-names": True}
+"""Of these fields, those with a telling name hold secrets."""
 
 
 class Auth(BaseModel):
@@ -74,10 +76,13 @@ class HttpParameters(NodeParameters):
     url: str = Field(min_length=1, max_length=8_000, description="The address, http or https")
     query: dict[str, Any] = Field(
         default_factory=dict[str, Any],
+        json_schema_extra=_SECRET_NAMES,
         description="Fields to add to the query; a list repeats its name, null leaves one out",
     )
     headers: dict[str, Any] = Field(
-        default_factory=dict[str, Any], description="Headers to send; null leaves one out"
+        default_factory=dict[str, Any],
+        json_schema_extra=_SECRET_NAMES,
+        description="Headers to send; null leaves one out",
     )
     body_kind: BodyKind | None = Field(
         default=None,

@@ -6,7 +6,9 @@ from typing import Any
 
 import jsonpatch
 
+from engine_service import hidden
 from engine_service import wire_workflows as wire
+from engine_service.catalogue import builtin
 from engine_service.store import versions, workflows
 from engine_service.store.pages import read_page
 from shared.clock import Clock
@@ -15,6 +17,7 @@ from shared.errors import InvalidInput, Violation
 from shared.identity import Role
 from shared.pb.flowloom.engine.v1 import version_service_pb2, version_service_pb2_grpc
 from shared.rpc import call
+from shared.workflow import JsonObject
 
 
 class VersionServicer(version_service_pb2_grpc.VersionServiceServicer):
@@ -60,8 +63,7 @@ class VersionServicer(version_service_pb2_grpc.VersionServiceServicer):
             workflow = await workflows.get_workflow(connection, request.workflow_id)
             new = await versions.get_version(connection, workflow.id, request.number)
             old = await versions.get_version(connection, workflow.id, against) if against else None
-        before = json.loads(old.definition if old else "{}")
-        patch = jsonpatch.make_patch(before, json.loads(new.definition))
+        patch = jsonpatch.make_patch(*_shown(old.definition if old else "{}", new.definition))
         return version_service_pb2.DiffVersionsResponse(patch=wire.document(patch.patch))
 
     async def RestoreVersion(
@@ -85,3 +87,20 @@ class VersionServicer(version_service_pb2_grpc.VersionServiceServicer):
         return version_service_pb2.RestoreVersionResponse(
             workflow=wire.to_workflow(workflow, restored.definition)
         )
+
+
+def _shown(before: str, after: str) -> tuple[JsonObject, JsonObject]:
+    """Two definitions without their secrets; where a secret has changed, they still differ."""
+    secrets: set[str] = set()
+
+    def remember(secret: str) -> str:
+        secrets.add(secret)
+        return hidden.HIDDEN
+
+    new = hidden.hide(json.loads(after), builtin(), remember)
+    old = hidden.hide(
+        json.loads(before),
+        builtin(),
+        lambda secret: hidden.HIDDEN if secret in secrets else f"{hidden.HIDDEN} before",
+    )
+    return old, new

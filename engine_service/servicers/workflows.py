@@ -10,6 +10,7 @@ import orjson
 from pydantic import BaseModel, StringConstraints, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from engine_service import hidden
 from engine_service import wire_workflows as wire
 from engine_service.catalogue import Catalogue
 from engine_service.live_triggers import live_triggers, refuse_taken
@@ -122,6 +123,9 @@ class WorkflowServicer(workflow_service_pb2_grpc.WorkflowServiceServicer):
             workflow = await workflows.lock_workflow(connection, request.workflow_id)
             _check_etag(workflow, request.etag)
             if definition is not None:
+                number = workflow.latest_version
+                before = await versions.get_version(connection, workflow.id, number)
+                hidden.restore(definition, orjson.loads(before.definition), self._catalogue)
                 version = self._version(workflow, definition, caller, request.note)
                 changes["latest_version"] = await versions.append_version(connection, version)
             workflow = workflow.changed(self._clock.now(), **changes)
@@ -196,6 +200,7 @@ class WorkflowServicer(workflow_service_pb2_grpc.WorkflowServiceServicer):
         keep: bool,
     ) -> workflow_pb2.Workflow:
         """Store a workflow with its first version, or only see that it could be."""
+        hidden.restore(definition, None, self._catalogue)
         now = self._clock.now()
         workflow = StoredWorkflow(
             id=new_id("wf"),

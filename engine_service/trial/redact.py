@@ -10,14 +10,10 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
-HIDDEN = "[hidden]"
-_WORDS = (
-    r"authorization|cookie|passw|passphrase|secret|token|credential|signature"
-    r"|(?:api|access|private|auth)[-_]?key"
-)
-_SECRET_NAME = re.compile(_WORDS, re.IGNORECASE)
+from engine_service.hidden import HIDDEN, SECRET_WORDS, is_secret_name
+
 _USER_PART = re.compile(r"(?<=://)[^/?#@\s]+@")
-_QUERY_PART = re.compile(rf"([?&][^=&#\s]*(?:{_WORDS})[^=&#\s]*=)[^&#\s]+", re.IGNORECASE)
+_QUERY_PART = re.compile(rf"([?&][^=&#\s]*(?:{SECRET_WORDS})[^=&#\s]*=)[^&#\s]+", re.IGNORECASE)
 
 
 def redact(value: Any, name: str = "") -> Any:
@@ -27,7 +23,7 @@ def redact(value: Any, name: str = "") -> Any:
     if isinstance(value, Mapping):
         return _redact_object(cast("Mapping[str, Any]", value))
     if isinstance(value, str):
-        if name and value and _SECRET_NAME.search(name):
+        if name and value and is_secret_name(name):
             return HIDDEN
         return _QUERY_PART.sub(rf"\1{HIDDEN}", _USER_PART.sub(f"{HIDDEN}@", value))
     if isinstance(value, Sequence):
@@ -50,7 +46,7 @@ def _redact_model(model: BaseModel) -> dict[str, Any]:
 
 def _redact_object(value: Mapping[str, Any]) -> dict[str, Any]:
     named = value.get("name")
-    if isinstance(named, str) and "value" in value and _SECRET_NAME.search(named):
+    if isinstance(named, str) and "value" in value and is_secret_name(named):
         # A header or field written as a pair.
         value = {**value, "value": HIDDEN}
     return {key: redact(inner, key) for key, inner in value.items()}

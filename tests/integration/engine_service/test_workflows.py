@@ -13,6 +13,7 @@ import pytest
 from engine_service.catalogue import builtin
 from engine_service.servicers.versions import VersionServicer
 from engine_service.servicers.workflows import WorkflowServicer
+from engine_service.store.versions import get_version as stored_version
 from shared.clock import ManualClock
 from shared.database import Database
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
@@ -249,6 +250,44 @@ async def test_a_diff_turns_the_older_version_into_the_newer(workflows: Any, ver
         await versions.DiffVersions(
             version_service_pb2.DiffVersionsRequest(workflow_id=created.id, number=9)
         )
+
+
+def calling(token: str, name: str = "Calls") -> dict[str, Any]:
+    parameters = {"url": "https://example.com/", "auth": {"kind": "bearer", "token": token}}
+    call = {"id": "call", "name": "Call", "type": "http.request", "parameters": parameters}
+    return {"name": name, "nodes": [START, call]}
+
+
+async def test_a_secret_of_a_definition_is_kept_and_never_told(
+    workflows: Any, versions: Any, app_database: Database
+) -> None:
+    created = await create(workflows, calling("hunter2"))
+    told = [created, await get(workflows, created.id)]
+    read = json.loads(told[1].definition.json)
+    assert read["nodes"][1]["parameters"]["auth"]["token"] == "[hidden]"
+    read["nodes"][1]["parameters"]["method"] = "DELETE"
+    told.append(await update(workflows, created.id, definition=document(read)))
+    told.append(await update(workflows, created.id, definition=document(calling("hunter3"))))
+    of: dict[str, Any] = {"workflow_id": created.id}
+    diff = await versions.DiffVersions(version_service_pb2.DiffVersionsRequest(**of, number=3))
+    assert "/nodes/1/parameters/auth/token" in diff.patch.json.decode()
+    told += [
+        diff,
+        await versions.GetVersion(version_service_pb2.GetVersionRequest(**of, number=2)),
+        await versions.RestoreVersion(version_service_pb2.RestoreVersionRequest(**of, number=2)),
+    ]
+    assert not [answer for answer in told if b"hunter" in answer.SerializeToString()]
+    async with app_database.transaction(ADA.tenant_id) as connection:
+        kept = [
+            json.loads((await stored_version(connection, created.id, number)).definition)
+            for number in (1, 2, 3, 4)
+        ]
+    tokens = [one["nodes"][1]["parameters"]["auth"]["token"] for one in kept]
+    assert tokens == ["hunter2", "hunter2", "hunter3", "hunter2"]
+    assert kept[1]["nodes"][1]["parameters"]["method"] == "DELETE"
+    read["nodes"][1]["id"] = "renamed"
+    with pytest.raises(InvalidInput, match="hides secrets"):
+        await update(workflows, created.id, definition=document(read))
 
 
 async def test_restoring_appends_the_old_definition_as_a_new_version(
