@@ -6,12 +6,12 @@ that back means the secret that stood there before.
 """
 
 import copy
+import json
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, cast, get_args
 
-import orjson
 from pydantic import BaseModel
 
 from engine_service.catalogue import Catalogue
@@ -35,20 +35,21 @@ def is_secret_name(name: str) -> bool:
 
 
 def hide(definition: JsonObject, catalogue: Catalogue, mark: Mark = lambda _: HIDDEN) -> JsonObject:
-    """A definition with each secret replaced; `mark` says by what."""
-    shown = copy.deepcopy(definition)
-    for node in shown.get("nodes", ()):
+    """A definition with each secret replaced, in place; `mark` says by what."""
+    for node in definition.get("nodes", ()):
         node_type = catalogue.find(node["type"], node.get("version"))
         parameters = node.get("parameters")
         if node_type is not None and parameters:
             for path, secret in list(_secrets(node_type.Parameters, parameters)):
                 _put(parameters, path, mark(secret))
-    return shown
+    return definition
 
 
 def hide_text(definition: str, catalogue: Catalogue) -> str:
     """A definition as JSON text, with each secret replaced."""
-    return orjson.dumps(hide(orjson.loads(definition), catalogue)).decode()
+    # Not orjson, which makes floats of large integers.
+    shown = hide(json.loads(definition), catalogue)
+    return json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
 
 
 def split(model: type[BaseModel], parameters: JsonObject) -> tuple[dict[str, str], JsonObject]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from engine_service.catalogue import builtin
-from engine_service.hidden import HIDDEN, hide, restore, split
+from engine_service.hidden import HIDDEN, hide_text, restore, split
 from engine_service.nodes.http_request import HttpParameters
 from shared.errors import InvalidInput
 from shared.workflow import JsonObject, Workflow
@@ -42,10 +42,9 @@ SECRETIVE = [
 @pytest.mark.parametrize("node", SECRETIVE, ids=lambda node: json.dumps(node["parameters"])[:60])
 def test_a_secret_is_hidden_and_comes_back(node: JsonObject) -> None:
     definition = {"nodes": [node]}
-    shown = hide(definition, builtin())
+    shown = json.loads(hide_text(json.dumps(definition), builtin()))
     assert SECRET not in json.dumps(shown)
     assert HIDDEN in json.dumps(shown)
-    assert SECRET in json.dumps(definition)
     read = Workflow.model_validate(shown)
     restore(read, definition, builtin())
     assert read.nodes[0].parameters == node["parameters"]
@@ -59,12 +58,14 @@ def test_a_secret_is_hidden_and_comes_back(node: JsonObject) -> None:
         request(auth={"kind": "bearer"}, body={"total": 7}),
         {"id": "x", "name": "X", "type": "no.such", "parameters": {"secret": SECRET}},
         request(auth="nonsense", headers=[1], query=7),
+        request(body=[2**70, 1e300, "\u2028", {"deep": [[[[]]]]}]),
         {"id": "x", "name": "X", "type": "http.request"},
     ],
     ids=lambda node: json.dumps(node)[:60],
 )
 def test_what_is_no_secret_is_shown_as_it_is(node: JsonObject) -> None:
-    assert hide({"nodes": [node]}, builtin()) == {"nodes": [node]}
+    text = json.dumps({"nodes": [node]})
+    assert json.loads(hide_text(text, builtin())) == {"nodes": [node]}
 
 
 def test_what_was_changed_stays_changed() -> None:
