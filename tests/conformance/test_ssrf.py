@@ -13,7 +13,8 @@ import pytest
 
 from engine_service.node import HttpRequest, HttpResponse, NodeError
 from engine_service.web.addresses import AllowList
-from engine_service.web.outgoing import GuardedHttpClient, Limits
+from engine_service.web.outgoing import GuardedHttpClient
+from engine_service.web.transport import Limits
 from tests.support.http_server import Answer, Seen, Server, serve
 from tests.support.recorded import DATA, json_of
 

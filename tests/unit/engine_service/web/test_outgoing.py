@@ -12,7 +12,8 @@ import pytest
 
 from engine_service.node import Failed, HttpRequest, NodeError
 from engine_service.web.addresses import AllowList
-from engine_service.web.outgoing import GuardedHttpClient, Limits
+from engine_service.web.outgoing import GuardedHttpClient
+from engine_service.web.transport import Limits
 from tests.support.certificates import Certificates, make_certificates
 from tests.support.http_server import Answer, Seen, serve
 from tests.support.run_node import allowing
