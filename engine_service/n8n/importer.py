@@ -19,6 +19,7 @@ from engine_service.n8n.connections import edges
 from engine_service.n8n.document import MAIN, Document, find_workflow, read, version_of
 from engine_service.n8n.expressions import rename, troubles
 from engine_service.n8n.fields import CannotMap, Fields
+from engine_service.n8n.legacy import Legacy
 from engine_service.n8n.mapping import Mapped, NodeMapping, SourceNode
 from engine_service.n8n.mappings import MAPPINGS
 from engine_service.n8n.naming import Naming
@@ -98,10 +99,13 @@ def _import_n8n(document: Document, mappings: Sequence[NodeMapping]) -> Imported
     kept = [step for step in steps if step.source.name not in absorbed]
     settings, notes = workflow_settings(document)
     edge_list, lost = _edges(document, kept, naming)
+    shape = Legacy([_node(step, naming) for step in kept], edge_list)
+    if document.is_legacy:
+        shape.keep_order()
     definition: JsonObject = {
         "name": document.name[:200],
-        "nodes": [_node(step, naming) for step in kept],
-        "connections": edge_list,
+        "nodes": shape.nodes,
+        "connections": shape.edges,
         "settings": settings,
         "pinned": {
             naming.ids[name]: read_items(items)
@@ -114,7 +118,10 @@ def _import_n8n(document: Document, mappings: Sequence[NodeMapping]) -> Imported
     reports.extend(_note_reports(drawn))
     workflow = parse(_dumped(definition))
     return Imported(
-        workflow, Report(SourceFormat.N8N, reports, [*notes, *document.lost, *lost, *naming.told])
+        workflow,
+        Report(
+            SourceFormat.N8N, reports, [*notes, *document.lost, *lost, *naming.told, *shape.notes]
+        ),
     )
 
 
