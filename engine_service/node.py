@@ -53,6 +53,13 @@ P = TypeVar("P", bound=NodeParameters)
 
 # --- what may come of a node
 
+_LONGEST_MESSAGE = 2_000
+
+
+def _brief(message: str) -> str:
+    """A message that can be kept with a run and told with it in lists."""
+    return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
@@ -70,6 +77,9 @@ class ItemFailure:
     index: int
     code: str
     message: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", _brief(self.message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +111,9 @@ class Failed:
     retryable: bool = False
     retry_after: float | None = None
     outcome_known: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", _brief(self.message))
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,9 @@ class Transport:
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             message = f"Could not connect to {target.host}: {_said(error)}."
             raise NodeError(Failed("connect_failed", message, retryable=True)) from error
-        except (aiohttp.InvalidURL, ValueError, TypeError) as error:
+        except aiohttp.InvalidURL as error:  # which quotes the whole URL
+            raise NodeError(Failed("bad_request", "The URL is malformed.")) from error
+        except (ValueError, TypeError) as error:
             raise NodeError(Failed("bad_request", f"The request is malformed: {error}.")) from error
         except (aiohttp.ClientError, OSError) as error:
             message = f"The connection to {target.host} was lost: {_said(error)}."
@@ -237,7 +239,9 @@ async def _read(stream: aiohttp.StreamReader, decoder: Decoder, limit: int) -> b
 
 
 def _said(error: Exception) -> str:
-    """What went wrong, in the words of whoever noticed."""
+    """What went wrong, in the words of whoever noticed; not the URL, whose query may be secret."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return error.message
     cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
     return str(cause) or "closed"
 

@@ -90,6 +90,18 @@ def a_set(node_id: str, **assignments: Any) -> JsonObject:
     return {"id": node_id, "type": "data.set", "parameters": {"assignments": listed}}
 
 
+async def test_a_message_is_cut_to_what_can_be_told_in_lists() -> None:
+    long = {"id": "a", "name": "A", "type": "flow.stop", "parameters": {"message": "e" * 1_000}}
+    deep = "{{ (() => { throw new Error('e'.repeat(1e6)) })() }}"
+    broken = {**long, "parameters": {"message": deep}}
+    for node, length in ((long, 1_000), (broken, 2_001)):
+        start = {"id": "start", "name": "Start", "type": "trigger.manual"}
+        edges = [{"from": "start", "to": "a"}]
+        ended = await Runner({"nodes": [start, node], "connections": edges}).run()
+        assert isinstance(ended, Fail)
+        assert len(ended.message) == length
+
+
 async def test_parameters_are_filled_for_each_item() -> None:
     runner = Runner(
         chain(a_set("a", x="{{ $json.n }}", y="{{ $json.n * 2 }}")), [{"n": 1}, {"n": 2}]

@@ -63,6 +63,26 @@ async def test_headers_that_manage_the_connection_are_ours() -> None:
     assert "transfer-encoding" not in headers
 
 
+@pytest.mark.parametrize(
+    ("headers", "answer"),
+    [
+        ({}, Answer(raw=b"HTTP/1.1 200 OK\r\nbad header\r\n\r\n", close=True)),
+        ({}, Answer(raw=b"SMTP ready\r\n\r\n", close=True)),
+        ({}, Answer(raw=b"", close=True)),
+        ({}, Answer(raw=b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n", close=True)),
+        ({"authorization": "Bearer hunter2\n"}, Answer()),
+    ],
+)
+async def test_a_failure_does_not_tell_what_may_be_secret(
+    headers: dict[str, str], answer: Answer
+) -> None:
+    async with serve(lambda _: answer) as server:
+        request = HttpRequest("GET", f"{server.url}/?api_key=hunter2", headers)
+        failed = await failure(allowing(server.authority), request)
+    assert "hunter2" not in failed.message
+    assert failed.message
+
+
 @pytest.mark.parametrize(("name", "value"), [("x-a", "1\r\nx-b: 2"), ("x a", "1"), ("x-ü", "1")])
 async def test_a_malformed_header_is_no_second_header(name: str, value: str) -> None:
     async with serve() as server:
