@@ -19,7 +19,7 @@ from agent_service.authors.offline.edits.editor import edit, edit_questions
 from agent_service.authors.offline.gaps import find_gaps
 from agent_service.authors.offline.nearest import with_nearest
 from agent_service.authors.offline.planner import describe_assumption, plan_of
-from agent_service.authors.offline.questions import find_answers, questions_of
+from agent_service.authors.offline.questions import find_answers, questions_of, unfit_answers
 from agent_service.authors.offline.reader import read
 from agent_service.authors.offline.sayings import say
 from agent_service.authors.offline.text import language_of
@@ -66,8 +66,10 @@ class OfflineAuthor:
             return Understanding(Intent.DECLINE, language)
         given = request.answers.keys() & {one.id for one in questions}
         found = {} if given else dict(find_answers(message, questions))
+        unfit = {} if given or found else dict(unfit_answers(message, questions))
+        only_answers = bool(unfit) or (bool(found) and len(message.split()) <= _SHORT)
+        found |= unfit
         known = {**request.answers, **found}
-        only_answers = bool(found) and len(message.split()) <= _SHORT
         if only_answers:
             request = replace(request, said=request.said[:-1], answers=known)
         if request.definition is not None and not _ANEW.search(message):

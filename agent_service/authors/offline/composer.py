@@ -16,6 +16,7 @@ from agent_service.authors.offline.reading import (
     Ai,
     Answer,
     Approved,
+    Arrange,
     Ask,
     Branch,
     Choice,
@@ -74,8 +75,10 @@ class Composer:
     rows: int = 0
 
     def build(self) -> None:
+        """Build all of it, and name what came to nothing."""
         place = self._start()
         self._steps(self.reading.steps, place)
+        self.assumptions += [self._words.unused(one) for one in self.reading.remarks]
 
     def place(self, steps: Sequence[Step], place: Place) -> Place:
         """Build steps at a place of what is there already."""
@@ -160,6 +163,11 @@ class Composer:
             else:
                 place = self._step(step, behind, place)
                 index += 1
+        self.assumptions += [
+            self._words.unreached(step.phrase)
+            for step in steps[index:]
+            if not isinstance(step, Ignore)
+        ]
         return place
 
     def _step(self, step: Step, behind: Sequence[Step], place: Place) -> Place:
@@ -207,9 +215,9 @@ class Composer:
                     self.unmatched.append(node["id"])
                 return self._made(node, place)
             case Split():
-                given = parameters.split(step, place.scope)
-                node = self._add("code.javascript", label, given, place)
-                return self._made(node, place)
+                return self._split(step, label, place)
+            case Arrange():
+                return self._arrange(step, label, place)
             case Foreign() | Unmatched():
                 notes = self._words.placeholder(step.phrase)
                 node = self._placeholder(label, place, notes)
@@ -233,6 +241,7 @@ class Composer:
         node = self._add("http.request", label, given, place, notes)
         if step.url is None:
             self.unmatched.append(node["id"])
+            self.assumptions.append(self._words.assumed_address(step.purpose or step.phrase))
         parts = (*RESPONSE, ERROR) if interest.unanswered else RESPONSE
         answer = Subject(node["name"], "body", parts=parts if interest.whole else ())
         ends = [End(node["id"])]
@@ -270,6 +279,25 @@ class Composer:
         made = Subject(node["name"], root, before.single, fields=fields, parts=parts)
         return self._made(node, place, made)
 
+    def _split(self, step: Split, label: str, place: Place) -> Place:
+        """The list's members as items; a list that stands elsewhere is fetched from there."""
+        there = place.scope.field(step.path)[3:-3]
+        if step.path and "data.split" in self.catalogue and there.startswith("$json."):
+            given: JsonObject = {"fields": [{"name": there.removeprefix("$json.")}]}
+            return self._made(self._add("data.split", label, given, place), place)
+        given = parameters.split(step, place.scope)
+        return self._made(self._add("code.javascript", label, given, place), place)
+
+    def _arrange(self, step: Arrange, label: str, place: Place) -> Place:
+        given = parameters.arrangement(step, place.scope)
+        node = self._add(step.node_type, label, given, place)
+        if node["type"] == "data.aggregate":
+            return self._made(node, place, Subject(node["name"], "data", single=True))
+        if not place.scope.direct:
+            return place.behind(End(node["id"]), scope=place.scope.made(Subject(node["name"])))
+        before = place.scope.subject
+        return self._made(node, place, replace(before, node=node["name"], single=False))
+
     def _keep(self, step: Keep, label: str, place: Place) -> Place:
         if unread(step.condition):
             node = self._placeholder(label, place, self._words.placeholder(step.phrase))
@@ -282,7 +310,8 @@ class Composer:
 
     def _answer(self, step: Answer, label: str, place: Place) -> Place:
         if not isinstance(self.reading.start, WebhookStart):
-            return place  # nobody waits: the last node's items are the result
+            self.assumptions.append(self._words.nobody_waits)
+            return place  # the last node's items are the result
         given = parameters.answer(step, place.scope)
         node = self._add("flow.respond", label, given, place)
         return place.behind(End(node["id"]))
@@ -378,7 +407,7 @@ class Composer:
 
     def _loop(self, step: Loop, label: str, place: Place) -> Place:
         if not step.steps:
-            return place
+            return self._plain(Unmatched(step.phrase), label, place)
         given = {"batch_size": step.batch_size} if step.batch_size > 1 else {}
         node = self._add("flow.loop", label, given, place)
         if node["type"] != "flow.loop":
@@ -390,7 +419,8 @@ class Composer:
 
     def _together(self, label: str, place: Place) -> Place:
         if len(place.ends) < 2:
-            return place  # there is but one way here
+            self.assumptions.append(self._words.nothing_to_merge)
+            return place
         given = {"inputs": len(place.ends)} if len(place.ends) > 2 else {}
         node = self._add("flow.merge", label, given, place.behind())
         for number, end in enumerate(place.ends, 1):

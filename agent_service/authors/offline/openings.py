@@ -32,6 +32,9 @@ from agent_service.authors.offline.text import Text
 from agent_service.authors.offline.zones import find_zone
 
 TIME = "schedule.time"
+_ADDRESS = re.compile(
+    r"(?:https?://)?(?:[\w-]+\.)+[a-z]{2,}(?::\d+)?(?:[/?#]\S*)?|https?://\S+", re.IGNORECASE
+)
 _DECIDE = re.compile(
     r"\b(?:you decide|your choice|whatever|don'?t care|up to you|any(?:thing)?|default|no idea"
     r"|skip|not sure|decide for me)\b|随便|你定|你决定|都行|默认",
@@ -49,20 +52,63 @@ def gap_id(place: int) -> str:
     return f"gap-{place}"
 
 
+def asked_again(point: str) -> str:
+    """The second question after the same thing: `request-1.url` becomes `request-1.again.url`."""
+    owner, _, kind = point.rpartition(".")
+    return f"{owner}.again.{kind}"
+
+
+def address_in(answer: str) -> str | None:
+    """The address that an answer gives."""
+    text = Text.of(answer)
+    if url := text.literal(text.plain, "url"):
+        return url
+    bare = answer.strip().strip("<>\"'`")
+    if not _ADDRESS.fullmatch(bare):
+        return None
+    return bare if "://" in bare else f"https://{bare}"
+
+
+def time_in(answer: str) -> str | None:
+    """An answer that says when, as it was given."""
+    hour = re.fullmatch(r"\s*(?:[01]?\d|2[0-3])\s*", answer)
+    return answer.strip() if hour or find_times(answer) or find_schedule(answer) else None
+
+
+_FITS = {"url": address_in, "time": time_in}
+
+
+def fitting(point: str, answers: Mapping[str, str]) -> str | None:
+    """The answer to a question, or to the same one put again, if it is one at all."""
+    fits = _FITS[point.rpartition(".")[2]]
+    said = [answers[one] for one in (asked_again(point), point) if one in answers]
+    return next((fit for answer in said if (fit := fits(answer))), None)
+
+
+def still_open(point: Open, answers: Mapping[str, str]) -> list[Open]:
+    """The point itself if nobody answered, once more if the answer did not fit, or nothing."""
+    if point.id not in answers:
+        return [point]
+    said, again = answers[point.id], asked_again(point.id)
+    if fitting(point.id, answers) or is_left_open(said) or again in answers:
+        return []
+    return [replace(point, id=again, said=said)]
+
+
 def is_left_open(answer: str) -> bool:
     """Whether an answer leaves the decision to us."""
     return bool(_DECIDE.search(answer))
 
 
 def open_points(reading: Reading, answers: Mapping[str, str]) -> Sequence[Open]:
-    """What is essential, was not said and was not answered."""
+    """What is essential, was not said and was not answered; the reading is filled already."""
     points: list[Open] = []
     start = reading.start
-    if isinstance(start, ScheduleStart) and start.open_time and TIME not in answers:
-        points.append(Open(TIME, "time", start.phrase, DEFAULT_TIME))
-    for place, step in enumerate(_requests(reading.steps), 1):
-        if step.url is None and url_id(place) not in answers:
-            points.append(Open(url_id(place), "url", step.purpose or step.phrase))
+    if isinstance(start, ScheduleStart) and start.open_time:
+        points += still_open(Open(TIME, "time", start.phrase, DEFAULT_TIME), answers)
+    for step in walk(reading.steps):
+        if isinstance(step, Http) and step.url is None:
+            points += still_open(Open(step.point, "url", step.purpose or step.phrase), answers)
     return points
 
 
@@ -89,17 +135,13 @@ class _Numbers:
         self.given = f"{{{{ $json.{named[0]} }}}}" if named else ""
 
 
-def _requests(steps: Sequence[Step]) -> list[Http]:
-    return [step for step in walk(steps) if isinstance(step, Http)]
-
-
 def _fill_start(start: Start, answers: Mapping[str, str]) -> tuple[Start, list[str]]:
     if isinstance(start, ForeignStart):
         return _replaced_start(start, answers.get(gap_id(0), "")), []
     if not isinstance(start, ScheduleStart):
         return start, []
-    answer = answers.get(TIME)
-    if answer is None or is_left_open(answer):
+    answer = fitting(TIME, answers)
+    if answer is None:
         return start, list(start.assumed)
     return _timed(start, answer), []
 
@@ -152,11 +194,12 @@ def _fill_step(step: Step, answers: Mapping[str, str], numbers: _Numbers) -> lis
     match step:
         case Http():
             numbers.requests += 1
-            url = _url_in(answers.get(url_id(numbers.requests), "")) or numbers.given
-            return [replace(step, url=url) if url and step.url is None else step]
+            point = url_id(numbers.requests)
+            url = step.url or fitting(point, answers) or numbers.given or None
+            return [replace(step, url=url, point=point)]
         case Foreign():
             numbers.gaps += 1
-            return _around(step, answers.get(gap_id(numbers.gaps), ""))
+            return _around(step, gap_id(numbers.gaps), answers)
         case Branch():
             then = _fill_steps(step.then, answers, numbers)
             otherwise = _fill_steps(step.otherwise, answers, numbers)
@@ -177,12 +220,11 @@ def _fill_step(step: Step, answers: Mapping[str, str], numbers: _Numbers) -> lis
             return [step]
 
 
-def _url_in(answer: str) -> str | None:
-    return Text.of(answer).literal(Text.of(answer).plain, "url")
-
-
-def _around(step: Foreign, answer: str) -> list[Step]:
+def _around(step: Foreign, gap: str, answers: Mapping[str, str]) -> list[Step]:
     """The way around a gap that was chosen; an address in the answer is where to send it."""
-    if url := _url_in(answer):
-        return [Http(step.phrase, "POST", url, Source.SUBJECT, purpose=step.phrase)]
+    answer, point = answers.get(gap, ""), f"{gap}.url"
+    url = address_in(answer) or fitting(point, answers)
+    if url or answer == "http":
+        purpose = step.phrase
+        return [Http(purpose, "POST", url, Source.SUBJECT, purpose=purpose, point=point)]
     return [] if answer == "skip" else [step]

@@ -7,6 +7,7 @@ from agent_service.authors.offline.labels import pause_of, slug
 from agent_service.authors.offline.reading import (
     Ai,
     Answer,
+    Arrange,
     Ask,
     Choice,
     Code,
@@ -29,7 +30,8 @@ from agent_service.authors.offline.verdicts import Interest
 from agent_service.authors.offline.words import Words
 from shared.workflow import JsonObject
 
-NO_ADDRESS = "https://example.com/"
+NO_ADDRESS = "https://address-to-be-filled-in.invalid/"
+"""Stands where no address was given; names under `.invalid` lead nowhere, by RFC 2606."""
 _PATHS = {
     "订单": "orders", "消息": "messages", "请求": "requests", "表单": "forms", "数据": "data",
     "通知": "notifications", "支付": "payments", "付款": "payments", "线索": "leads",
@@ -224,6 +226,21 @@ def code(step: Code) -> JsonObject:
         source = step.source if "return" in step.source else f"return {step.source.rstrip(';')};"
         return {"code": source}
     return {"code": f"// {step.phrase}\nreturn $input.all();"}
+
+
+def arrangement(step: Arrange, scope: Scope) -> JsonObject:
+    """Of the `data` nodes that work on all items at once."""
+    root = scope.subject.root if scope.direct else ""
+    prefix = f"{root}." if root else ""
+    listed = [
+        {key: said if key == "order" else f"{prefix}{said}" for key, said in one.items()}
+        for one in step.fields
+    ]
+    given: JsonObject = dict(step.given)
+    if listed:
+        names_only = step.node_type == "data.dedupe"
+        given["fields"] = [one["name"] for one in listed] if names_only else listed
+    return given
 
 
 def split(step: Split, scope: Scope) -> JsonObject:

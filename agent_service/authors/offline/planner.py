@@ -6,6 +6,7 @@ from agent_service.authors.offline.labels import step_label
 from agent_service.authors.offline.reading import (
     Ai,
     Answer,
+    Arrange,
     Ask,
     Branch,
     Choice,
@@ -83,7 +84,8 @@ def _steps(
 ) -> list[PlanStep]:
     planned: list[PlanStep] = []
     for step in steps:
-        node_type = NODE_TYPES.get(type(step), "")
+        arranged = isinstance(step, Arrange)
+        node_type = step.node_type if arranged else NODE_TYPES.get(type(step), "")
         if not isinstance(step, Ignore | Fan):
             planned.append(
                 PlanStep(

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 
 from agent_service.authors.offline.clock_times import find_times
-from agent_service.authors.offline.openings import is_left_open
-from agent_service.authors.offline.reading import Open
-from agent_service.authors.offline.schedules import find_schedule
+from agent_service.authors.offline.openings import address_in, is_left_open, time_in
+from agent_service.authors.offline.reader import read
+from agent_service.authors.offline.reading import Http, ManualStart, Open, Unmatched, walk
 from agent_service.authors.offline.text import Text
 from shared.session_events import Question
 
@@ -14,10 +14,16 @@ _TEXTS = {
     "en": {
         "time": "At what time should it run ({about})?",
         "url": "Which address should be called for “{about}”?",
+        "time_again": "“{said}” is no time of day that I know. At what time should it run "
+        "({about})? For example 9:30 or 18:00.",
+        "url_again": "“{said}” is no address that can be called. Which address should be called "
+        "for “{about}”? It begins with https://.",
     },
     "zh": {
         "time": "应该在几点运行（{about}）？",
         "url": "“{about}”要调用哪个地址？",
+        "time_again": "“{said}”不是我能识别的时间。应该在几点运行（{about}）？例如 9:30 或 18:00。",
+        "url_again": "“{said}”不是可以调用的地址。“{about}”要调用哪个地址？地址以 https:// 开头。",
     },
 }
 _YES = re.compile(
@@ -28,12 +34,19 @@ _YES = re.compile(
 _NO = re.compile(r"^\s*(?:no\b|nope|not\b|don'?t|stop|cancel|不|否|算了)", re.IGNORECASE)
 
 
+_SHOWN = 80
+
+
 def questions_of(points: Sequence[Open], language: str) -> list[Question]:
     """The questions that open points make."""
     texts = _TEXTS.get(language, _TEXTS["en"])
     return [
         Question(
-            id=one.id, text=texts[one.kind].format(about=one.about.strip()), default=one.default
+            id=one.id,
+            text=texts[f"{one.kind}_again" if one.said else one.kind].format(
+                about=one.about.strip(), said=one.said.strip()[:_SHOWN]
+            ),
+            default=one.default,
         )
         for one in points
     ]
@@ -55,6 +68,25 @@ def find_answers(message: str, questions: Sequence[Question]) -> Mapping[str, st
     return _in_one_line(message, questions)
 
 
+def unfit_answers(message: str, questions: Sequence[Question]) -> Mapping[str, str]:
+    """A message that answers nothing and wishes for nothing, as what was said to each question."""
+    wants_words = [one.id for one in questions if not one.choices]
+    if not wants_words or not message.strip() or _is_wish(message):
+        return {}
+    return dict.fromkeys(wants_words, message.strip())
+
+
+def _is_wish(message: str) -> bool:
+    """Whether a message says something that can be built; an unsaid address is no news here."""
+    reading = read([message], {})
+    if not isinstance(reading.start, ManualStart) or reading.start.said:
+        return True
+    return any(
+        not isinstance(step, Unmatched) and not (isinstance(step, Http) and step.url is None)
+        for step in walk(reading.steps)
+    )
+
+
 def _in_one_line(message: str, questions: Sequence[Question]) -> Mapping[str, str]:
     """Several answers in one sentence: addresses in order, the time wherever it is."""
     text = Text.of(message)
@@ -73,17 +105,16 @@ def _in_one_line(message: str, questions: Sequence[Question]) -> Mapping[str, st
 
 
 def _answer_to(question: Question, message: str, *, alone: bool) -> str | None:
-    text = Text.of(message)
-    if url := text.literal(text.plain, "url"):
-        return url if question.id.endswith(".url") or question.choices else None
+    wants_address = question.id.endswith(".url")
+    if (wants_address or question.choices) and (url := address_in(message)):
+        return url
     if question.choices:
         return _choice_in(question, message)
     if is_left_open(message):
         return question.default or "default"
-    if question.id.endswith(".url"):
+    if wants_address:
         return None
-    timed = find_times(message) or find_schedule(message) or re.fullmatch(r"\s*\d{1,2}\s*", message)
-    return message.strip() if timed and (alone or find_times(message)) else None
+    return time_in(message) if alone or find_times(message) else None
 
 
 def _choice_in(question: Question, message: str) -> str | None:

@@ -149,7 +149,13 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Http:
-    """An HTTP request. `url` is None when it was not said; `body` is what is sent, if anything."""
+    """An HTTP request.
+
+    Attributes:
+        url: None when it was not said.
+        body: What is sent, if anything.
+        point: Id of the question after its address.
+    """
 
     phrase: str
     method: str
@@ -157,6 +163,7 @@ class Http:
     body: Value | Mapping[str, Value] | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     purpose: str = ""
+    point: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +252,21 @@ class Split:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrange:
+    """All items are sorted, cut down, freed of duplicates, collected or renamed, by one node.
+
+    Attributes:
+        fields: What the node's `fields` says of each field; `name` is its path.
+        given: Its other parameters.
+    """
+
+    phrase: str
+    node_type: str
+    fields: Sequence[Mapping[str, str]] = ()
+    given: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
 class Foreign:
     """Something that only another system's node could do."""
 
@@ -324,6 +346,7 @@ Step = (
     | Keep
     | Code
     | Split
+    | Arrange
     | Foreign
     | Unmatched
     | Branch
@@ -343,12 +366,14 @@ class Open:
         kind: `url`, `time`, `condition`, `request`, …: selects the question's words.
         about: The person's own words.
         default: What is assumed when nobody can be asked.
+        said: The answer that did not fit, when it is asked again.
     """
 
     id: str
     kind: str
     about: str = ""
     default: str = ""
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)

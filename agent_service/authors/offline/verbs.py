@@ -23,7 +23,8 @@ _VERBS = (
     "output", "show", "display", "print", "continue", "proceed", "use", "make", "prioriti[sz]e",
     "tailor", "recommend", "remind", "echo", "list", "archive", "move", "copy", "include",
     "exclude", "mark", "assign", "escalate", "trigger", "start", "begin", "pass", "hand", "give",
-    "transcribe",
+    "transcribe", "monitor", "track", "watch", "find", "load", "scan", "crawl", "visit", "grab",
+    "invoke", "ensure", "test", "limit", "order", "arrange", "group", "collate", "look",
 )  # fmt: skip
 _HAN_VERBS = (
     "发送", "发给", "发到", "发", "推送", "提交", "上传", "调用", "请求", "获取", "抓取", "拉取",
@@ -36,7 +37,8 @@ _HAN_VERBS = (
     "格式化", "解析", "拆分", "转发", "发布", "忽略", "跳过", "审批", "批准", "征求", "经过", "经",
     "需", "请", "把", "将", "用", "让", "给", "向", "对", "先", "再", "直接", "自动", "创建",
     "建立", "打标签", "标记", "输出", "处理", "同步", "导出", "导入", "什么都不做", "不处理",
-    "转给",
+    "转给", "访问", "打开", "看看", "看一下", "查看", "监控", "监测", "检测", "确认", "确保", "取",
+    "采集", "爬取", "分组", "排列", "批量", "由", "跟踪", "只",
 )  # fmt: skip
 
 

@@ -67,7 +67,7 @@ def _findings(composition: Composition) -> list[str]:
         (
             "when a request comes in at /users with GET, for each row in `rows` call "
             "https://api.example.com/users/{id} and wait 2 seconds",
-            ["trigger.webhook", "code.javascript", "flow.loop", "http.request", "flow.wait"],
+            ["trigger.webhook", "data.split", "flow.loop", "http.request", "flow.wait"],
         ),
         (
             "every hour get https://api.example.com/orders, keep only the ones with status 'open' "

@@ -1,8 +1,8 @@
 """How much of real requests the offline author understands, measured on rows from outside.
 
 Each row pairs what somebody wrote with the kinds of nodes that were built for it. Two sets count:
-descriptions whose kinds our catalogue has, and conversations of people with a builder, of whose
-kinds those count that we have. Most descriptions are adverts that tell no half of their workflow,
+descriptions whose kinds are all in `MEASURED`, and conversations of people with a builder, of whose
+kinds those count that are. Most descriptions are adverts that tell no half of their workflow,
 and many expectations name only what a judge looks at; so the figures cannot come near 1. The floors
 are what was reached: they may only go up.
 
@@ -38,6 +38,14 @@ OUR_NAMES = {
     "ai.output_parser": "ai.chat",
     "flow.stop_error": "flow.stop",
 }
+# What the catalogue had when the floors were set: with it, they are to be set anew.
+MEASURED = {
+    "trigger.manual", "trigger.schedule", "trigger.webhook", "ai.chat", "code.javascript",
+    "data.set", "flow.filter", "flow.if", "flow.loop", "flow.merge", "flow.noop", "flow.respond",
+    "flow.stop", "flow.switch", "flow.wait", "http.request", "human.approval", "data.aggregate",
+    "data.compare", "data.dedupe", "data.limit", "data.rename", "data.sort", "data.split",
+    "data.summarize",
+}  # fmt: skip
 # A node that does nothing is drawn for the eye; no request asks for it.
 FOR_THE_EYE = {"flow.noop"}
 READ = {"en", "zh"}
@@ -105,19 +113,18 @@ def _scores(pairs: list[tuple[set[str], list[str]]]) -> tuple[Score, Score]:
 
 
 def test_descriptions_of_workflows(capsys: pytest.CaptureFixture[str]) -> None:
-    have = set(engine_catalogue().types())
     pairs = [
-        (kinds | (set(row["expected"]["triggers"]) & have), [_described(row)])
+        (kinds | (set(row["expected"]["triggers"]) & MEASURED), [_described(row)])
         for row in _rows()
-        if not row.get("conversation") and (kinds := _ours(row["expected"]["kinds"])) <= have
+        if not row.get("conversation") and (kinds := _ours(row["expected"]["kinds"])) <= MEASURED
     ]
     triggers, nodes = _scores(pairs)
     with capsys.disabled():
         print(f"\n{len(pairs)} descriptions: triggers {triggers}\n  nodes {nodes}")  # noqa: T201
     assert triggers.precision >= 0.82
-    assert triggers.recall >= 0.72
-    assert nodes.precision >= 0.55
-    assert nodes.recall >= 0.42
+    assert triggers.recall >= 0.77
+    assert nodes.precision >= 0.60
+    assert nodes.recall >= 0.41
 
 
 def _described(row: dict[str, Any]) -> str:
@@ -125,10 +132,9 @@ def _described(row: dict[str, Any]) -> str:
 
 
 def test_requests_in_conversations(capsys: pytest.CaptureFixture[str]) -> None:
-    have = set(engine_catalogue().types())
     pairs = [
         (
-            (_ours(row["expected"]["kinds"]) | set(row["expected"]["triggers"])) & have,
+            (_ours(row["expected"]["kinds"]) | set(row["expected"]["triggers"])) & MEASURED,
             [
                 turn["text"]
                 for turn in row["conversation"]
@@ -142,7 +148,7 @@ def test_requests_in_conversations(capsys: pytest.CaptureFixture[str]) -> None:
     triggers, nodes = _scores(pairs)
     with capsys.disabled():
         print(f"\n{len(pairs)} conversations: triggers {triggers}\n  nodes {nodes}")  # noqa: T201
-    assert triggers.precision >= 0.95
-    assert triggers.recall >= 0.95
+    assert triggers.precision >= 0.97
+    assert triggers.recall >= 0.97
     assert nodes.precision >= 0.45
-    assert nodes.recall >= 0.60
+    assert nodes.recall >= 0.66

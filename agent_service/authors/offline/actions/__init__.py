@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from agent_service.authors.offline.actions.answers import read_answer
 from agent_service.authors.offline.actions.approvals import read_approval
+from agent_service.authors.offline.actions.arrangements import read_arrangement
 from agent_service.authors.offline.actions.code import read_code
 from agent_service.authors.offline.actions.endings import read_ending
 from agent_service.authors.offline.actions.fields import read_fields
@@ -34,6 +35,7 @@ RECOGNIZERS: tuple[Recognizer, ...] = (
     read_approval,
     read_pause,
     read_request,
+    read_arrangement,
     read_answer,
     read_list_work,
     read_fields,

@@ -21,9 +21,6 @@ _ADD_FIELD = re.compile(
     r")?(?P<name>[\w\ue000-\uf8ff, ]*)$",
     re.IGNORECASE,
 )
-_RENAME = re.compile(
-    r"^rename\s+(?:the )?(?:field |property )?(?P<old>.+?)\s+(?:to|as|into)\s+(?P<new>.+)$", re.I
-)
 _KEEP = re.compile(
     r"^(?:keep|select|pick|include|return)\s+only\s+(?:the )?(?:fields? )?(?P<names>.+)$",
     re.IGNORECASE,
@@ -58,9 +55,6 @@ _FOLLOWED = re.compile(
 def read_fields(plain: str, text: Text) -> Step | None:
     """`set status to 'new'`, `add a field total = price`, `rename a to b`."""
     phrase = text.restore(plain)
-    if found := _RENAME.match(plain):
-        new = field_path(found["new"], text)
-        return SetFields(phrase, {new: FieldOf(field_path(found["old"], text))}) if new else None
     if found := _KEEP.match(plain):
         names = [field_path(one, text) for one in re.split(r",| and ", found["names"])]
         kept: dict[str, Value] = {name: FieldOf(name) for name in names if name}

@@ -30,6 +30,7 @@ _DEFAULT = re.compile(
     r"(?:to|goes to|:)\s+(?P<target>[^,;]+)",
     re.IGNORECASE,
 )
+_ORDERING = re.compile(r"^sort\b|排序|排列|去重", re.IGNORECASE)
 _NAME = r"[^:\s](?:[^:]{0,58}[^:\s])?"
 
 Reader = Callable[[str], list[Step]]
@@ -43,6 +44,8 @@ def read_routes(plain: str, text: Text, steps_of: Reader) -> Choice | None:
     rest = found["rest"] or found["han"] or ""
     by = _BY.search(rest)
     cases, field = _cases(rest, text, steps_of)
+    if not cases and _ORDERING.search(plain):
+        return None
     if not cases and by is None:
         return None
     path = field_path(by["field"], text) if by else field

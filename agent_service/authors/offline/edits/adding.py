@@ -9,7 +9,7 @@ from agent_service.authors.offline.conditions import read_condition
 from agent_service.authors.offline.edits.change import Changed, Wish
 from agent_service.authors.offline.edits.scopes import scope_behind
 from agent_service.authors.offline.edits.targets import find_node, nodes_of
-from agent_service.authors.offline.openings import gap_id
+from agent_service.authors.offline.openings import address_in, fitting, gap_id, still_open
 from agent_service.authors.offline.places import End, Place
 from agent_service.authors.offline.reader import read_steps
 from agent_service.authors.offline.reading import (
@@ -24,7 +24,7 @@ from agent_service.authors.offline.reading import (
 )
 from shared.workflow import JsonObject
 
-NEW_URL = "edit.new_url"
+NEW_URL = "edit.new.url"
 _ADD = re.compile(
     r"^(?:please |and |but )*(?:(?:also|additionally|then|afterwards|after that|finally|at the "
     r"end|in addition|furthermore|plus)\b[,:]?\s*)*"
@@ -125,12 +125,13 @@ def _where(wish: Wish) -> tuple[str, JsonObject | None, bool]:
 
 def _with_addresses(steps: Sequence[Step], wish: Wish) -> tuple[list[Step], list[Open]]:
     """Requests without an address take the answered one, or ask for it."""
-    answered = wish.answers.get(NEW_URL) or wish.answers.get(gap_id(1))
+    answered = fitting(NEW_URL, wish.answers) or address_in(wish.answers.get(gap_id(1), ""))
     filled: list[Step] = []
     for step in steps:
         if isinstance(step, Http) and step.url is None:
             if not answered:
-                return list(steps), [Open(NEW_URL, "url", step.purpose or step.phrase)]
+                asked = Open(NEW_URL, "url", step.purpose or step.phrase)
+                return list(steps), still_open(asked, wish.answers)
             filled.append(Http(step.phrase, step.method, answered, step.body, step.headers))
         else:
             filled.append(step)

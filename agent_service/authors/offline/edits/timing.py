@@ -5,6 +5,7 @@ import re
 from agent_service.authors.offline.clock_times import find_times
 from agent_service.authors.offline.edits.change import Changed, Wish
 from agent_service.authors.offline.edits.targets import nodes_of
+from agent_service.authors.offline.openings import fitting, still_open
 from agent_service.authors.offline.reading import Open
 from agent_service.authors.offline.schedules import at_time, find_schedule
 from agent_service.authors.offline.zones import find_zone, zone_named
@@ -64,8 +65,10 @@ def change_time(wish: Wish) -> Changed | None:
     schedules = nodes_of(after, "trigger.schedule")
     if not schedules:
         return None
-    if _NEEDS_TIME.match(wish.plain.strip()) and TIME not in wish.answers:
-        return Changed(wish.definition, [], open=[Open(TIME, "time", wish.phrase)])
+    if _NEEDS_TIME.match(wish.plain.strip()):
+        missing = still_open(Open(TIME, "time", wish.phrase), wish.answers)
+        if missing:
+            return Changed(wish.definition, [], open=missing)
     timed = _rules_for(wish, schedules)
     if timed is None:
         return None
@@ -81,7 +84,7 @@ def _rules_for(
         return None
     node = schedules[0]
     rules: list[JsonObject] = node.get("parameters", {}).get("rules", [])
-    words = f"{wish.plain} {wish.answers.get(TIME, '')}".strip()
+    words = f"{wish.plain} {fitting(TIME, wish.answers) or ''}".strip()
     if shift := _SHIFT.search(words):
         return node, [_shifted(rule, shift) for rule in rules]
     whole = find_schedule(words)

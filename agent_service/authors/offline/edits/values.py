@@ -8,6 +8,7 @@ from agent_service.authors.offline.edits.change import Changed, Wish
 from agent_service.authors.offline.edits.scopes import scope_at
 from agent_service.authors.offline.edits.targets import find_node, nodes_of
 from agent_service.authors.offline.numerals import to_amount
+from agent_service.authors.offline.openings import fitting, still_open
 from agent_service.authors.offline.parameters import answer, pause
 from agent_service.authors.offline.reading import Answer, Open, Pause
 
@@ -49,10 +50,12 @@ def change_url(wish: Wish) -> Changed | None:
     requests = nodes_of(wish.definition, "http.request")
     if not requests:
         return None
-    if _NEEDS_URL.match(wish.plain.strip()) and URL not in wish.answers:
-        return Changed(wish.definition, [], open=[Open(URL, "url", requests[0]["name"])])
+    needed = bool(_NEEDS_URL.match(wish.plain.strip()))
+    missing = still_open(Open(URL, "url", requests[0]["name"]), wish.answers) if needed else []
+    if missing:
+        return Changed(wish.definition, [], open=missing)
     urls = [part.value for part in wish.text.literals(wish.plain, "url")]
-    urls = urls or [url for url in (wish.answers.get(URL),) if url and _NEEDS_URL.match(wish.plain)]
+    urls = urls or [url for url in (fitting(URL, wish.answers),) if url and needed]
     if not urls or _NEW_STEP.match(wish.plain) or not _URL.search(wish.plain):
         return None
     node = find_node(wish.plain, wish.text, wish.definition)
