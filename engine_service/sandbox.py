@@ -95,9 +95,14 @@ class Sandbox:
         source, facts = write_code(code)
         script = b"flowloom(" + to_json(_request(source, facts, mode, scope)) + b")"
         try:
-            answer = from_json(await self._pool.evaluate(script, limits))
+            written = await self._pool.evaluate(script, limits)
         except EvaluationStopped as stopped:
             raise _stopped(stopped, limits) from stopped
+        try:
+            answer = from_json(written)
+        except (ValueError, RecursionError) as error:
+            message = "What the code returned is nested too deeply"
+            raise CodeError(message, code="CODE_RESULT_INVALID") from error
         if isinstance(answer, dict) and "error" in answer:
             raise _failure(cast("dict[str, Any]", answer), code)
         return _result(answer, mode)

@@ -105,6 +105,11 @@ async def test_the_console_is_captured_and_bounded(sandbox: Sandbox) -> None:
         ("throw new TypeError('no')", "CODE_FAILED", 1),
         ("throw 'text'", "CODE_FAILED", None),
         ("return 5", "CODE_RESULT_INVALID", None),
+        (
+            "let a = {}; for (let i = 0; i < 5000; i++) a = { a }; return [a]",
+            "CODE_RESULT_INVALID",
+            None,
+        ),
         ("return", "CODE_RESULT_INVALID", None),
         ("return [1]", "CODE_RESULT_INVALID", None),
         ("return [{ json: 1 }]", "CODE_RESULT_INVALID", None),
