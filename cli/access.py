@@ -75,7 +75,7 @@ def unreachable(url: str) -> Failure:
         why = (
             "Is FLOWLOOM_URL right?"
             if os.environ.get("FLOWLOOM_URL")
-            else "It has ended; `flowloom up` starts it again."
+            else "It has ended; `flowloom up` starts it again, and its runs go on."
         )
         return Failure(Exit.UNREACHABLE, f"No mesh answers at {url}. {why}")
     if not state.is_held():

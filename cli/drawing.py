@@ -41,12 +41,18 @@ _MARKS = {
     "running": "▸",
     "retrying": "↻",
 }
+_OPERATORS = {"gt": ">", "gte": "≥", "lt": "<", "lte": "≤", "equals": "=", "not_equals": "≠"}
 _LONGEST_VALUE = 60
 
 
 def as_json(value: object) -> None:
     """Print for a program: one JSON document."""
     console.print_json(json.dumps(value, ensure_ascii=False), indent=2)
+
+
+def remark(line: str) -> None:
+    """Say something beside the output, yet not into a line that is being drawn."""
+    (console if console.is_terminal else notices).print(line, style="dim", markup=False)
 
 
 def print_list(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], empty: str) -> None:
@@ -134,11 +140,25 @@ def _node_label(node: Json, port: str) -> Text:
 def _tell(parameters: Json) -> str:
     """The parameters that tell the most, in a few words."""
     parts = [
-        short(parameters[name])
+        short(_conditions(parameters[name]) if name == "conditions" else parameters[name])
         for name in ("method", "url", "path", "rules", "title", "prompt", "conditions")
         if parameters.get(name)
     ]
     return " ".join(parts[:2])
+
+
+def _conditions(conditions: Any) -> Any:
+    """Comparisons as people write them; whatever else a definition says, as it is."""
+    if not isinstance(conditions, list):
+        return conditions
+    told: list[str] = []
+    for one in cast("list[Json]", conditions):
+        if not (isinstance(one, dict) and {"left", "operator"} <= one.keys()):  # pyright: ignore[reportUnnecessaryIsInstance] (JSON as it came)
+            return cast("Any", conditions)
+        name = str(one["operator"])
+        right = "" if one.get("right") is None else f" {one['right']}"
+        told.append(f"{one['left']} {_OPERATORS.get(name, name)}{right}")
+    return ", ".join(told)
 
 
 def _outputs(outputs: Json) -> str:

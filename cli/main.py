@@ -74,8 +74,8 @@ def main() -> None:
     """Run the command line."""
     # The completion of a shell asks by environment and may be about any command.
     completing = "_FLOWLOOM_COMPLETE" in os.environ
-    app = build([command.name for command in COMMANDS] if completing else sys.argv[1:])
     try:
+        app = build([command.name for command in COMMANDS] if completing else sys.argv[1:])
         app(prog_name="flowloom")
     except KeyboardInterrupt:
         sys.exit(Exit.INTERRUPTED)

@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 
 from cli.access import access_token, gateway_url, no_mesh, renewed_token, unreachable
-from cli.drawing import notices
+from cli.drawing import remark
 from cli.exits import Exit, Failure
 
 _TIMEOUT = httpx2.Timeout(60, connect=5)
@@ -95,7 +95,7 @@ class Rest:
                 if lost == _RECONNECTS:
                     raise unreachable(self.url) from error
                 if lost == 1:
-                    notices.print("The mesh does not answer; trying again …", style="dim")
+                    remark("The mesh does not answer; trying again …")
                 time.sleep(_PAUSE_SECONDS)
 
     def close(self) -> None:

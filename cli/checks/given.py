@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cli.checks.finding import Check, Finding, Patient, Severity
-from cli.checks.servers import check_database, check_redis
+from cli.checks.servers import NO_ADDRESS, check_database, check_redis
 from cli.embedded.state import DEFAULT, StateDirectory
 
 # Servers that are started together with the mesh have this long to come up.
@@ -33,8 +33,10 @@ _CHECKS: Mapping[str, tuple[Check, int]] = {
 async def main(names: list[str]) -> int:
     """Wait for the named ones; return the exit code."""
     patient = Patient(StateDirectory(Path(DEFAULT)), os.environ, {})
-    usable = await asyncio.gather(*(_usable(name, patient) for name in names))
-    return 0 if all(usable) else 1
+    for usable in asyncio.as_completed([_usable(name, patient) for name in names]):
+        if not await usable:
+            return 1
+    return 0
 
 
 async def _usable(name: str, patient: Patient) -> bool:
@@ -43,13 +45,17 @@ async def _usable(name: str, patient: Patient) -> bool:
     told = ""
     while True:
         [finding] = await check(patient)
-        if finding.detail != told:
+        wrong = finding.severity is Severity.WRONG
+        waiting = (
+            wrong
+            and time.monotonic() < deadline
+            and await _may_come(finding, os.environ[name], port)
+        )
+        if finding.detail != told or not waiting:
             told = finding.detail
-            print(json.dumps(asdict(finding)), flush=True)
-        if finding.severity is not Severity.WRONG:
-            return True
-        if time.monotonic() > deadline or not await _may_come(finding, os.environ[name], port):
-            return False
+            print(json.dumps({**asdict(finding), "waiting": waiting}), flush=True)
+        if not waiting:
+            return not wrong
         await asyncio.sleep(_ASK_EVERY_SECONDS)
 
 
@@ -57,6 +63,8 @@ async def _may_come(finding: Finding, url: str, port: int) -> bool:
     """Whether waiting may help: nobody listens there yet, or somebody who is still starting."""
     if any(words in finding.detail for words in _STARTING):
         return True
+    if NO_ADDRESS in finding.detail:
+        return False
     try:
         parts = urlsplit(url)
         place = parts.hostname, parts.port or port

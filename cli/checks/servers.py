@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from cli.checks.finding import Finding, Patient, fine, note, wrong
 from shared.settings import postgresql_url
 
+NO_ADDRESS = "is no address of"
 _SECONDS = 5
 _OLDEST_POSTGRES = 15
 _OLDEST_REDIS = 6
@@ -30,7 +31,7 @@ async def check_database(patient: Patient) -> Sequence[Finding]:
     try:
         given = postgresql_url(url)
     except ValueError as error:
-        return [wrong(subject, f"is no address of a PostgreSQL: {error}", f"Mend {subject}.")]
+        return [wrong(subject, f"{NO_ADDRESS} a PostgreSQL: {error}", f"Mend {subject}.")]
     try:
         async with await psycopg.AsyncConnection.connect(
             given, connect_timeout=_SECONDS
@@ -58,7 +59,7 @@ async def check_redis(patient: Patient) -> Sequence[Finding]:
     if not url:
         return [note(subject, "is not set: `flowloom up` runs its own Valkey")]
     if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
-        detail = "is no address of a Redis: expected redis://:PASSWORD@HOST:PORT/0"
+        detail = f"{NO_ADDRESS} a Redis: expected redis://:PASSWORD@HOST:PORT/0"
         return [wrong(subject, detail, f"Mend {subject}.")]
     try:
         version = await _redis_version(url)

@@ -23,7 +23,7 @@ def approve(
     approval: Annotated[
         str,
         typer.Argument(
-            metavar="[APPROVAL]",
+            metavar="APPROVAL",
             help="Its id, apr_…; without one, what waits for an answer is listed.",
             callback=only_id("apr", "`flowloom approve` shows them"),
         ),

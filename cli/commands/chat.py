@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Annotated
 
 import typer
+from rich.markdown import Markdown
 from rich.prompt import Prompt
 from rich.text import Text
 
@@ -91,7 +92,12 @@ def _talk(rest: Rest, session_id: str, said: str, *, auto: bool) -> None:
         while True:
             offer = "Say what to change" if workflow else "Say more"
             commands = ", run, activate" if workflow else ""
-            said = Prompt.ask(f"{offer}{commands}, or Enter to end", console=console, default="")
+            said = Prompt.ask(
+                f"{offer}{commands}, or Enter to end",
+                console=console,
+                default="",
+                show_default=False,
+            )
             if said.strip() not in ("run", "activate") or not workflow:
                 break
             _carry_out(rest, workflow["id"], said.strip())
@@ -148,16 +154,14 @@ def _see(events: Iterable[Event], *, quiet: bool) -> tuple[Json, list[Json]]:
 
 
 class _Screen:
-    """What a person sees of a turn: the stage moving, words as they come, the workflow drawn."""
+    """What a person sees of a turn: the stage it is in, what is said, the workflow drawn."""
 
     def __init__(self) -> None:
-        self._writing = ""
         # Draws on a terminal only.
         self._spinner = console.status("", spinner="dots", spinner_style="cyan")
         self._showers: dict[str, Callable[[Json], None]] = {
             "stage.changed": self._stage,
-            "message.delta": self._delta,
-            "message.completed": self._message,
+            "message.completed": lambda data: console.print(Markdown(data["text"])),
             "plan.proposed": self._plan,
             "workflow.draft": lambda data: console.print(workflow_tree(data["definition"])),
             "workflow.patch": self._patch,
@@ -179,15 +183,6 @@ class _Screen:
     def _stage(self, data: Json) -> None:
         self._spinner.update(str(data["stage"]))
         self._spinner.start()
-
-    def _delta(self, data: Json) -> None:
-        self._spinner.stop()  # it would be drawn into the unfinished line
-        self._writing = data["message_id"]
-        console.print(data["text"], end="", markup=False)
-
-    def _message(self, data: Json) -> None:
-        shown = self._writing == data["message_id"]
-        console.print("" if shown else data["text"], markup=False)
 
     def _plan(self, data: Json) -> None:
         plan = data["plan"]

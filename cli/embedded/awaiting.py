@@ -19,7 +19,7 @@ from cli.embedded.placement import EmbeddedError
 
 READY_SECONDS = 120
 _SILENT_SECONDS = 1.0
-_LATE_SECONDS = 10.0
+_LATE_SECONDS = 15.0
 
 
 class NotReady(EmbeddedError):
@@ -53,7 +53,8 @@ async def wait_for_given(names: Sequence[str], say: Callable[[str], None]) -> No
         wrong.pop(name, None)
         if finding["severity"] == "wrong":
             wrong[name] = f"{name} {finding['detail']}\n{finding['mend']}"
-            say(f"Waiting for {places[name]}, which {finding['detail']}")
+            if finding["waiting"]:
+                say(f"Waiting for {places[name]}, which {finding['detail']}")
         else:
             places.pop(name, None)
 
@@ -69,7 +70,7 @@ async def wait_for_given(names: Sequence[str], say: Callable[[str], None]) -> No
     finally:
         reminder.cancel()
     if wrong:
-        raise EmbeddedError("\n".join(wrong.values()))
+        raise EmbeddedError("\n\n".join(wrong.values()))
 
 
 async def wait_until_ready(
