@@ -1,7 +1,12 @@
 """`python -m agent_service`."""
 
+import gc
 import sys
 
-from agent_service.server import main
+# What importing makes, stays: looking through it for garbage takes a fifth of the start.
+gc.disable()
 
+from agent_service.server import main  # noqa: E402 (after the line above)
+
+gc.enable()
 sys.exit(main())
