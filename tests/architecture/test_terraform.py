@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
-import hcl2
 import pytest
+from hcl2.api import loads
 from pydantic_settings import BaseSettings
 
 from agent_service.settings import Settings as AgentSettings
@@ -25,18 +25,12 @@ SETTINGS: dict[str, type[BaseSettings]] = {
 }
 SERVICES = tuple(SETTINGS)
 ENVIRONMENTS = sorted(path.stem for path in (TERRAFORM / "environments").glob("*.tfvars"))
-_OPTIONS = hcl2.SerializationOptions(
-    strip_string_quotes=True, explicit_blocks=False, with_comments=False
-)
 
 
 @cache
 def hcl(path: str) -> dict[str, Any]:
     text = (TERRAFORM / path).read_text()
-    return cast(
-        "dict[str, Any]",
-        hcl2.loads(text, serialization_options=_OPTIONS),  # pyright: ignore[reportUnknownMemberType] (its dict is untyped)
-    )
+    return cast("dict[str, Any]", loads(text))
 
 
 def locals_of(path: str) -> dict[str, Any]:
@@ -62,12 +56,12 @@ def settings_of(service: str) -> dict[str, Any]:
 
 
 def plain_settings(service: str) -> set[str]:
-    return set(re.findall(r"\b([A-Z][A-Z0-9_]+) = ", module(service)["environment"]))
+    return set(re.findall(r'"([A-Z][A-Z0-9_]+)": ', module(service)["environment"]))
 
 
 def secret_settings(service: str) -> set[str]:
     shared = cast("dict[str, str]", locals_of("main.tf")["shared_secrets"])
-    return {*shared, *re.findall(r"\b([A-Z][A-Z0-9_]+) = ", module(service)["secrets"])}
+    return {*shared, *re.findall(r'"([A-Z][A-Z0-9_]+)": ', module(service)["secrets"])}
 
 
 def given(name: str, variable: str, service: str) -> set[str]:
