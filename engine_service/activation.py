@@ -8,8 +8,10 @@ and writes nothing more; what is in the journal is enough for whoever comes next
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
@@ -38,6 +40,7 @@ from engine_service.run_input import items_of
 from engine_service.state import Execution, Phase, RunState
 from engine_service.store.journal import ClaimedRun, expire, read_answers, read_facts
 from engine_service.store.runs import driver_of
+from engine_service.surroundings import Surroundings
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import AppError, Unavailable
@@ -63,6 +66,7 @@ class Workshop:
         database: Acts as flowloom_worker.
         effects: Bounds how many effects are under way in the process.
         effects_per_run: Likewise in one run.
+        surroundings: What expressions see besides the run's own data.
     """
 
     database: Database
@@ -71,6 +75,7 @@ class Workshop:
     journal: Journal
     claims: Claims
     clock: Clock
+    surroundings: Surroundings
     effects: asyncio.Semaphore
     effects_per_run: int = 16
 
@@ -145,10 +150,17 @@ class Activation:
         facts = {} if run.last_sequence == 1 else await _read_facts(self._shop.database, run.id)
         self._state = RunState(self._program.flow, items_of(decode(run.input)), facts)
         self._facts = RunFacts(
-            run.id, run.tenant_id, run.workflow_id, run.version, run.mode, run.trigger
+            *(run.id, run.tenant_id, run.workflow_id, run.version, run.mode, run.trigger),
+            variables=await self._variables(),
+            env=self._shop.surroundings.env(run.tenant_id),
         )
         started_at = self._recorder.began()
         self._deadline = _deadline(started_at, self._program.workflow.settings.timeout)
+
+    async def _variables(self) -> Mapping[str, Any]:
+        if not self._program.uses_variables:
+            return {}
+        return await self._shop.surroundings.variables(self.run.tenant_id)
 
     async def _work(self) -> None:
         """Turn in the circle until nothing is left to do."""

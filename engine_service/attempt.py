@@ -6,7 +6,7 @@ the others go on.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -22,7 +22,11 @@ from shared.workflow import Item, violations_of
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What a node may know of the run it is in."""
+    """What a node may know of the run it is in.
+
+    Attributes:
+        variables: The tenant's, as `$vars`. env: What the operator lets it see, as `$env`.
+    """
 
     id: str
     tenant_id: str
@@ -30,6 +34,8 @@ class RunFacts:
     version: int
     mode: str
     trigger: str
+    variables: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,8 @@ def _scope(call: Call, items: Sequence[Item]) -> Scope:
         pairs=Pairs(call.program, call.state, execution),
         run=facts,
         workflow=about,
+        variables=run.variables,
+        env=run.env,
     )
 
 

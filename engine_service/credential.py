@@ -97,7 +97,13 @@ class SecretType(CredentialType[F]):
 
 
 class OAuth2Type(CredentialType[F]):
-    """A credential whose tokens come from a server and expire."""
+    """A credential whose tokens come from a server and expire.
+
+    Class attributes:
+        connectable: Whether a person has to consent before there are any.
+    """
+
+    connectable: ClassVar[bool] = True
 
     @abstractmethod
     def terms(self, fields: F) -> Terms:

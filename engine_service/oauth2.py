@@ -83,6 +83,15 @@ class Tokens:
         return cls(stored["access_token"], stored["refresh_token"], moment, stored["scope"])
 
 
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What came back from consent, and what it was asked for with."""
+
+    code: str = field(repr=False)
+    redirect_uri: str
+    verifier: str = field(repr=False)
+
+
 class TokenRefused(Exception):
     """The token server said no, for good: somebody has to connect anew."""
 
@@ -110,17 +119,20 @@ def authorization_url(terms: Terms, redirect_uri: str, state: str, verifier: str
     return f"{terms.authorize_url}{separator}{urlencode(parameters, quote_via=quote)}"
 
 
-async def exchange(
-    http: HttpClient, terms: Terms, code: str, redirect_uri: str, verifier: str, now: datetime
-) -> Tokens:
+async def exchange(http: HttpClient, terms: Terms, consent: Consent, now: datetime) -> Tokens:
     """Tokens for the code that came back from consent.
 
     Raises:
         TokenRefused: The server does not take it.
         NodeError: The server could not be asked.
     """
-    form = {"code": code, "redirect_uri": redirect_uri, "code_verifier": verifier}
-    return await _ask(http, terms, {"grant_type": "authorization_code", **form}, now)
+    form = {
+        "grant_type": "authorization_code",
+        "code": consent.code,
+        "redirect_uri": consent.redirect_uri,
+        "code_verifier": consent.verifier,
+    }
+    return await _ask(http, terms, form, now)
 
 
 async def renew(http: HttpClient, terms: Terms, known: Tokens | None, now: datetime) -> Tokens:

@@ -67,6 +67,7 @@ class Program:
         self.nodes: Mapping[str, ReadyNode] = {
             node.id: _ready(node, catalogue) for node in workflow.nodes
         }
+        self.uses_variables = "$vars" in workflow.model_dump_json()
         shapes = {node.id: _shape(self.nodes[node.id]) for node in workflow.nodes}
         self.flow = Flow(workflow, trigger, shapes)
         self.steps_by_name: Mapping[str, Step] = {

@@ -20,21 +20,27 @@ import uvloop
 from pydantic import ValidationError
 
 from engine_service.catalogue import builtin
+from engine_service.connecting import Connecting
 from engine_service.execute import Limits, World
 from engine_service.expressions import Evaluator
 from engine_service.hooks import Listeners
+from engine_service.keychain import Keychain
 from engine_service.sandbox import Sandbox
 from engine_service.scheduler import Scheduler
 from engine_service.servicers.approvals import ApprovalServicer
+from engine_service.servicers.credentials import CredentialServicer
 from engine_service.servicers.node_types import NodeTypeServicer
 from engine_service.servicers.runs import RunServicer
 from engine_service.servicers.simulation import SimulationServicer
 from engine_service.servicers.triggers import TriggerServicer
+from engine_service.servicers.variables import VariableServicer
 from engine_service.servicers.versions import VersionServicer
 from engine_service.servicers.workflows import WorkflowServicer
 from engine_service.settings import Settings
 from engine_service.startable import Startables
 from engine_service.trial.simulate import Simulator
+from engine_service.trying import Trying
+from engine_service.vault import Vault
 from engine_service.web.addresses import AllowList
 from engine_service.web.outgoing import GuardedHttpClient
 from engine_service.worker import Databases, Worker, WorkerOptions
@@ -44,10 +50,12 @@ from shared.database import Database, DatabaseRole, ensure_schema
 from shared.errors import AppError
 from shared.llms import Models
 from shared.pb.flowloom.engine.v1 import approval_service_pb2_grpc as approvals_grpc
+from shared.pb.flowloom.engine.v1 import credential_service_pb2_grpc as credentials_grpc
 from shared.pb.flowloom.engine.v1 import node_type_service_pb2_grpc as node_types_grpc
 from shared.pb.flowloom.engine.v1 import run_service_pb2_grpc as runs_grpc
 from shared.pb.flowloom.engine.v1 import simulation_service_pb2_grpc as simulation_grpc
 from shared.pb.flowloom.engine.v1 import trigger_service_pb2_grpc as triggers_grpc
+from shared.pb.flowloom.engine.v1 import variable_service_pb2_grpc as variables_grpc
 from shared.pb.flowloom.engine.v1 import version_service_pb2_grpc as versions_grpc
 from shared.pb.flowloom.engine.v1 import workflow_service_pb2_grpc as workflows_grpc
 from shared.rpc.server import RpcServer, Service
@@ -84,7 +92,11 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
     )
     http = GuardedHttpClient(AllowList.parse(settings.engine_allowed_hosts.split(",")))
     sandbox, models, evaluator = Sandbox(), Models(settings), Evaluator()
-    world = World(http, sandbox, models)
+    vault = Vault.parse(settings.engine_credential_keys.get_secret_value())
+    keychain = Keychain(databases.app, vault, http, clock)
+    secret = settings.mesh_secret.get_secret_value()
+    connecting = Connecting(databases.app, keychain, http, clock, secret)
+    world = World(http, sandbox, models, keychain)
     worker = Worker(databases, catalogue, world, evaluator, clock, _options(settings))
     journal, feed = worker.journal, worker.feed
     listeners = Listeners(databases.worker, catalogue)
@@ -97,6 +109,11 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
         _service(triggers_grpc, TriggerServicer(databases.app, listeners, journal, feed, clock)),
         _service(approvals_grpc, ApprovalServicer(databases.app, clock)),
         _service(node_types_grpc, NodeTypeServicer(catalogue)),
+        _service(
+            credentials_grpc,
+            CredentialServicer(databases.app, keychain, connecting, Trying(http), clock),
+        ),
+        _service(variables_grpc, VariableServicer(databases.app, clock)),
         _service(simulation_grpc, SimulationServicer(simulator)),
     )
     try:
@@ -118,6 +135,7 @@ def _options(settings: Settings) -> WorkerOptions:
         lease_seconds=settings.engine_lease_seconds,
         poll_seconds=settings.engine_poll_seconds,
         limits=Limits(settings.engine_output_bytes, settings.engine_node_seconds),
+        expression_env=settings.engine_expression_env,
     )
 
 

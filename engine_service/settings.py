@@ -1,6 +1,6 @@
 """What the engine is told by its environment: `ENGINE_…`, beside what all services share."""
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from shared.llms import LlmSettings
 from shared.settings import CommonSettings
@@ -46,4 +46,15 @@ class Settings(CommonSettings, LlmSettings):
         default="",
         description="Inner addresses that outgoing requests may reach nevertheless, separated by "
         "commas: host:port, host, or a network such as 10.1.0.0/16",
+    )
+    engine_credential_keys: SecretStr = Field(
+        default=SecretStr(""),
+        description="Master keys that credentials are sealed with, id:base64key (32 bytes), "
+        "separated by commas: the first one seals, the others still open; none, and credentials "
+        "cannot be kept",
+    )
+    engine_expression_env: str = Field(
+        default="",
+        description="Environment variables that expressions see as `$env`, separated by commas: "
+        "NAME for every tenant, TENANT/NAME for one",
     )

@@ -29,7 +29,12 @@ def validate(workflow: Workflow, catalogue: Catalogue) -> list[Diagnostic]:
     """What is wrong with a well-formed definition."""
     subject = Subject(workflow, catalogue)
     found = [diagnostic for check in CHECKS for diagnostic in check(subject)]
-    return sorted(found, key=lambda one: (_place(one.pointer), one.code))
+    return in_order(found)
+
+
+def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Diagnostics in the order of their places."""
+    return sorted(diagnostics, key=lambda one: (_place(one.pointer), one.code))
 
 
 def is_valid(diagnostics: Iterable[Diagnostic]) -> bool:

@@ -21,6 +21,7 @@ from engine_service.feed import Feed
 from engine_service.journal import Journal
 from engine_service.program import Programs
 from engine_service.store.hints import CHANNEL, Hint, HintKind, parse
+from engine_service.surroundings import Surroundings
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import Unavailable
@@ -41,6 +42,7 @@ class WorkerOptions:
     lease_seconds: int = 3
     poll_seconds: float = 1.0
     limits: Limits = field(default_factory=Limits)
+    expression_env: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class Worker:
             journal=self.journal,
             claims=self._claims,
             clock=clock,
+            surroundings=Surroundings(databases.worker, options.expression_env, os.environ),
             effects=asyncio.Semaphore(options.effects),
             effects_per_run=options.effects_per_run,
         )

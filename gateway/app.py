@@ -25,12 +25,14 @@ from gateway.openapi import describe
 from gateway.routes import (
     approvals,
     auth,
+    credentials,
     health,
     hooks,
     node_types,
     runs,
     sessions,
     triggers,
+    variables,
     versions,
     workflows,
 )
@@ -49,6 +51,9 @@ _ROUTERS = (
     approvals.router,
     triggers.router,
     node_types.router,
+    credentials.router,
+    credentials.callback,
+    variables.router,
     docs_router,
 )
 _ALLOWED_HEADERS = (
@@ -84,6 +89,7 @@ class Parts:
     issuer: Issuer
     streams: EventStreams
     readiness: health.ReadinessChecks
+    public_url: str
     cors_origins: Sequence[str]
     max_body_bytes: int
 
@@ -133,6 +139,7 @@ def build_rest(parts: Parts | None = None) -> FastAPI:
         app.state.issuer = parts.issuer
         app.state.streams = parts.streams
         app.state.readiness = parts.readiness
+        app.state.public_url = parts.public_url
     return app
 
 

@@ -19,6 +19,8 @@ from shared.pb.flowloom.agent.v1 import (
 from shared.pb.flowloom.engine.v1 import (
     approval_service_pb2,
     approval_service_pb2_grpc,
+    credential_service_pb2,
+    credential_service_pb2_grpc,
     node_type_service_pb2,
     node_type_service_pb2_grpc,
     run_service_pb2,
@@ -27,6 +29,8 @@ from shared.pb.flowloom.engine.v1 import (
     simulation_service_pb2_grpc,
     trigger_service_pb2,
     trigger_service_pb2_grpc,
+    variable_service_pb2,
+    variable_service_pb2_grpc,
     version_service_pb2,
     version_service_pb2_grpc,
     workflow_service_pb2,
@@ -39,12 +43,16 @@ if TYPE_CHECKING:  # the generated stubs exist for the type checker only
     from shared.pb.flowloom.agent.v1.knowledge_service_pb2_grpc import KnowledgeServiceAsyncStub
     from shared.pb.flowloom.agent.v1.session_service_pb2_grpc import SessionServiceAsyncStub
     from shared.pb.flowloom.engine.v1.approval_service_pb2_grpc import ApprovalServiceAsyncStub
+    from shared.pb.flowloom.engine.v1.credential_service_pb2_grpc import (
+        CredentialServiceAsyncStub,
+    )
     from shared.pb.flowloom.engine.v1.node_type_service_pb2_grpc import NodeTypeServiceAsyncStub
     from shared.pb.flowloom.engine.v1.run_service_pb2_grpc import RunServiceAsyncStub
     from shared.pb.flowloom.engine.v1.simulation_service_pb2_grpc import (
         SimulationServiceAsyncStub,
     )
     from shared.pb.flowloom.engine.v1.trigger_service_pb2_grpc import TriggerServiceAsyncStub
+    from shared.pb.flowloom.engine.v1.variable_service_pb2_grpc import VariableServiceAsyncStub
     from shared.pb.flowloom.engine.v1.version_service_pb2_grpc import VersionServiceAsyncStub
     from shared.pb.flowloom.engine.v1.workflow_service_pb2_grpc import WorkflowServiceAsyncStub
 
@@ -62,6 +70,8 @@ _ENGINE_SERVICES: tuple[ServiceDescriptor, ...] = (
     trigger_service_pb2.DESCRIPTOR.services_by_name["TriggerService"],
     approval_service_pb2.DESCRIPTOR.services_by_name["ApprovalService"],
     node_type_service_pb2.DESCRIPTOR.services_by_name["NodeTypeService"],
+    credential_service_pb2.DESCRIPTOR.services_by_name["CredentialService"],
+    variable_service_pb2.DESCRIPTOR.services_by_name["VariableService"],
 )
 
 
@@ -79,6 +89,8 @@ class Clients:
     triggers: "TriggerServiceAsyncStub"
     approvals: "ApprovalServiceAsyncStub"
     node_types: "NodeTypeServiceAsyncStub"
+    credentials: "CredentialServiceAsyncStub"
+    variables: "VariableServiceAsyncStub"
     agent: grpc.aio.Channel
     engine: grpc.aio.Channel
 
@@ -98,6 +110,8 @@ class Clients:
             triggers=trigger_service_pb2_grpc.TriggerServiceStub(engine),
             approvals=approval_service_pb2_grpc.ApprovalServiceStub(engine),
             node_types=node_type_service_pb2_grpc.NodeTypeServiceStub(engine),
+            credentials=credential_service_pb2_grpc.CredentialServiceStub(engine),
+            variables=variable_service_pb2_grpc.VariableServiceStub(engine),
             agent=agent,
             engine=engine,
         )

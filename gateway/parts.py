@@ -22,6 +22,11 @@ async def _streams(request: Request) -> EventStreams:
     return cast("EventStreams", request.app.state.streams)
 
 
+async def _public_url(request: Request) -> str:
+    return cast("str", request.app.state.public_url)
+
+
 ClientsPart = Annotated[Clients, Depends(_clients)]
 IssuerPart = Annotated[Issuer, Depends(_issuer)]
+PublicUrlPart = Annotated[str, Depends(_public_url)]
 StreamsPart = Annotated[EventStreams, Depends(_streams)]

@@ -97,6 +97,7 @@ async def build(settings: Settings) -> AsyncGenerator[Parts]:
                     "engine": partial(check_health, clients.engine),
                 }
             ),
+            public_url=settings.public_url,
             cors_origins=settings.gateway_cors_origins,
             max_body_bytes=settings.gateway_max_body_bytes,
         )

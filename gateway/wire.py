@@ -71,6 +71,8 @@ def enum_name(enum: EnumDescriptor, number: int) -> str | None:
 
 def _set(message: Message, field: FieldDescriptor, value: object) -> None:
     match field.message_type.full_name if field.message_type else "":
+        case _ if field.is_repeated:
+            getattr(message, field.name).extend(value)
         case name if name == _DOCUMENT:
             cast("Document", getattr(message, field.name)).json = orjson.dumps(value)
         case name if name == _DURATION:

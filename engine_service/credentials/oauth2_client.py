@@ -31,6 +31,7 @@ class OAuth2Client(OAuth2Type[ClientFields]):
     Fields = ClientFields
     type = "oauth2.client"
     title = "OAuth 2.0 client"
+    connectable = False
 
     def terms(self, fields: ClientFields) -> Terms:
         return Terms(

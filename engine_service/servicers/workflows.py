@@ -13,13 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from engine_service import hidden
 from engine_service import wire_workflows as wire
 from engine_service.catalogue import Catalogue
+from engine_service.checks.diagnostic import Diagnostic
 from engine_service.live_triggers import live_triggers, refuse_taken
 from engine_service.n8n import import_document
+from engine_service.readiness import readiness, warnings
 from engine_service.store import triggers, versions, workflows
 from engine_service.store.pages import read_page
 from engine_service.store.versions import StoredVersion
 from engine_service.store.workflows import StoredWorkflow
-from engine_service.validate import is_valid, require_valid, validate, validate_document
+from engine_service.validate import in_order, is_valid, require_valid, validate_document
 from engine_service.wire_imports import to_import_report
 from shared.clock import Clock
 from shared.database import Database
@@ -153,8 +155,26 @@ class WorkflowServicer(workflow_service_pb2_grpc.WorkflowServiceServicer):
     ) -> workflow_service_pb2.ValidateWorkflowResponse:
         call.caller()
         diagnostics = validate_document(request.definition.json, self._catalogue)
+        lacking = await self._lacking(call.caller(), request.definition.json)
+        diagnostics = in_order([*diagnostics, *lacking])
         return workflow_service_pb2.ValidateWorkflowResponse(
             diagnostics=wire.to_diagnostics(diagnostics), valid=is_valid(diagnostics)
+        )
+
+    async def CheckReadiness(
+        self, request: workflow_service_pb2.CheckReadinessRequest, context: Any
+    ) -> workflow_service_pb2.CheckReadinessResponse:
+        async with self._database.transaction(call.caller().tenant_id) as connection:
+            workflow = await workflows.get_workflow(connection, request.workflow_id)
+            number = request.version or workflow.latest_version
+            version = await versions.get_version(connection, workflow.id, number)
+            found = await readiness(connection, parse(version.definition), self._catalogue)
+        return workflow_service_pb2.CheckReadinessResponse(
+            ready=not found.missing,
+            version=number,
+            credentials=wire.to_diagnostics(found.credentials),
+            parameters=wire.to_diagnostics(found.parameters),
+            variables=wire.to_diagnostics(found.variables),
         )
 
     async def ActivateWorkflow(
@@ -167,7 +187,8 @@ class WorkflowServicer(workflow_service_pb2_grpc.WorkflowServiceServicer):
             version = await versions.get_version(connection, workflow.id, number)
             if workflow.active_version != number:
                 definition = parse(version.definition)
-                require_valid(validate(definition, self._catalogue), "activated")
+                found = await readiness(connection, definition, self._catalogue)
+                require_valid(found.missing, "activated")
                 await self._go_live(connection, version, definition)
                 workflow = workflow.changed(self._clock.now(), active_version=number)
                 await workflows.save_workflow(connection, workflow)
@@ -229,6 +250,15 @@ class WorkflowServicer(workflow_service_pb2_grpc.WorkflowServiceServicer):
         now = self._clock.now()
         live = live_triggers(version, definition, self._catalogue, now)
         refuse_taken(definition, live, await triggers.insert_triggers(connection, live))
+
+    async def _lacking(self, caller: Principal, document: bytes) -> list[Diagnostic]:
+        """What the caller's tenant lacks for a definition, if it can be read at all."""
+        try:
+            definition = parse(document)
+        except InvalidInput:
+            return []
+        async with self._database.transaction(caller.tenant_id) as connection:
+            return await warnings(connection, definition, self._catalogue)
 
     def _version(
         self, workflow: StoredWorkflow, definition: Workflow, caller: Principal, note: str

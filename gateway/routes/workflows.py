@@ -211,6 +211,15 @@ async def simulate_stored_workflow(
     return reply(await clients.simulation.SimulateWorkflow(request))
 
 
+@router.get("/{workflow_id:id}/readiness", **returns(workflow_service_pb2.CheckReadinessResponse))
+async def check_readiness(
+    workflow_id: str, clients: ClientsPart, version: Annotated[Count, Query()] = 0
+) -> Response:
+    """What is missing before a version (the latest when 0) can be activated."""
+    request = workflow_service_pb2.CheckReadinessRequest(workflow_id=workflow_id, version=version)
+    return reply(await clients.workflows.CheckReadiness(request))
+
+
 @router.post("/{workflow_id:id}:activate", **returns(workflow_pb2.Workflow))
 async def activate_workflow(
     workflow_id: str, clients: ClientsPart, body: ActivateWorkflow | None = None

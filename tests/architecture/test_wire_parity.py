@@ -28,14 +28,17 @@ ROUTES = {
 }
 # What REST says in a header, and what the gateway adds itself.
 HEADERS: Mapping[str, str] = {"if_match": "etag"}
-ADDED: Mapping[str, set[str]] = {"search_knowledge": {"kind"}}
+ADDED: Mapping[str, set[str]] = {
+    "search_knowledge": {"kind"},
+    "connect_credential": {"redirect_uri"},
+}
 # Compositions: the stored definition takes the place of one in the body.
 COMPOSED = {"validate_stored_workflow": {"definition"}, "simulate_stored_workflow": {"definition"}}
 NOT_AN_RPC_OF_ITS_OWN = {"validate_stored_workflow": "ValidateWorkflow"} | {
     "simulate_stored_workflow": "SimulateWorkflow"
 }
-# RPCs that are no REST operation: hooks are raw.
-RAW = {"FireWebhook"}
+# RPCs that are no REST operation: hooks are raw, and consent comes back to a page.
+RAW = {"FireWebhook", "FinishConnect"}
 SEQUENCE = {"after": "after_sequence"}
 
 

@@ -16,6 +16,12 @@ ASKING = definition(
     "hook > ask",
     name="Asking",
 )
+CREDENTIAL: dict[str, Any] = {
+    "name": "Asking",
+    "type": "http.bearer",
+    "data": {"token": "May I?"},
+    "hosts": ["api.example.com"],
+}
 METHODS = ("get", "post", "patch", "delete", "put")
 # What a request must say to get as far as looking for the thing.
 BODIES: dict[str, dict[str, Any]] = {
@@ -23,6 +29,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/sessions/{session_id}": {"title": "Mine now"},
     "/v1/sessions/{session_id}/messages": {"text": "Hello"},
     "/v1/workflows/{workflow_id}": {"name": "Mine now"},
+    "/v1/credentials/{credential_id}": {"hosts": ["evil.example.com"]},
+    "/v1/variables/{variable_id}": {"value": "Mine now"},
 }
 
 
@@ -45,6 +53,10 @@ async def fixture_things(client: httpx2.AsyncClient) -> dict[str, str]:
     assert started.status_code == 202, started.text
     session = await client.post("/v1/sessions", json={"mode": "create"})
     assert session.status_code == 201, session.text
+    credential = await client.post("/v1/credentials", json=CREDENTIAL)
+    assert credential.status_code == 201, credential.text
+    variable = await client.post("/v1/variables", json={"name": "asking", "value": "Asking"})
+    assert variable.status_code == 201, variable.text
     approval = await until_found(client, "/v1/approvals?status=pending", "approvals")
     trigger = await until_found(client, "/v1/triggers", "triggers")
     return {
@@ -54,6 +66,8 @@ async def fixture_things(client: httpx2.AsyncClient) -> dict[str, str]:
         "session_id": session.json()["id"],
         "approval_id": approval["id"],
         "trigger_id": trigger["id"],
+        "credential_id": credential.json()["id"],
+        "variable_id": variable.json()["id"],
     }
 
 
@@ -108,6 +122,8 @@ async def test_the_owner_finds_everything_after_the_stranger_tried(
         "/v1/sessions/{session_id}",
         "/v1/approvals/{approval_id}",
         "/v1/triggers/{trigger_id}",
+        "/v1/credentials/{credential_id}",
+        "/v1/variables/{variable_id}",
     ):
         assert (await client.get(path.format(**things))).status_code == 200, path
     assert (await client.get("/v1/approvals/" + things["approval_id"])).json()[

@@ -174,6 +174,12 @@ class _Workflows(workflow_service_pb2_grpc.WorkflowServiceServicer):
     async def DeleteWorkflow(self, request: Any, context: Any) -> Any:
         raise _not_for_the_agent()
 
+    async def ImportWorkflow(self, request: Any, context: Any) -> Any:
+        raise _not_for_the_agent()
+
+    async def CheckReadiness(self, request: Any, context: Any) -> Any:
+        raise _not_for_the_agent()
+
     async def ActivateWorkflow(self, request: Any, context: Any) -> Any:
         raise _not_for_the_agent()
 

@@ -5,6 +5,7 @@ to a file each, whose end is shown when one of them does not come up.
 """
 
 import asyncio
+import base64
 import os
 import secrets
 import signal
@@ -166,6 +167,7 @@ async def running(
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "MESH_SECRET": mesh_secret,
+        "ENGINE_CREDENTIAL_KEYS": f"test:{base64.b64encode(secrets.token_bytes(32)).decode()}",
         **_no_limits(),
         **(settings or {}),
     }

@@ -26,6 +26,8 @@ from shared.pb.flowloom.agent.v1 import (
 from shared.pb.flowloom.engine.v1 import (
     approval_service_pb2,
     approval_service_pb2_grpc,
+    credential_service_pb2,
+    credential_service_pb2_grpc,
     node_type_service_pb2,
     node_type_service_pb2_grpc,
     run_service_pb2,
@@ -34,6 +36,8 @@ from shared.pb.flowloom.engine.v1 import (
     simulation_service_pb2_grpc,
     trigger_service_pb2,
     trigger_service_pb2_grpc,
+    variable_service_pb2,
+    variable_service_pb2_grpc,
     version_service_pb2,
     version_service_pb2_grpc,
     workflow_service_pb2,
@@ -56,6 +60,8 @@ _SERVICES: Sequence[tuple[Any, ModuleType, str]] = (
     (trigger_service_pb2, trigger_service_pb2_grpc, "TriggerService"),
     (approval_service_pb2, approval_service_pb2_grpc, "ApprovalService"),
     (node_type_service_pb2, node_type_service_pb2_grpc, "NodeTypeService"),
+    (credential_service_pb2, credential_service_pb2_grpc, "CredentialService"),
+    (variable_service_pb2, variable_service_pb2_grpc, "VariableService"),
 )
 
 

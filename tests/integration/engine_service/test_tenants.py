@@ -26,6 +26,8 @@ from shared.pb.flowloom.engine.v1 import (
     approval_pb2,
     approval_service_pb2,
     approval_service_pb2_grpc,
+    credential_service_pb2,
+    credential_service_pb2_grpc,
     node_type_service_pb2,
     node_type_service_pb2_grpc,
     run_service_pb2,
@@ -34,11 +36,14 @@ from shared.pb.flowloom.engine.v1 import (
     simulation_service_pb2_grpc,
     trigger_service_pb2,
     trigger_service_pb2_grpc,
+    variable_service_pb2,
+    variable_service_pb2_grpc,
     version_service_pb2,
     version_service_pb2_grpc,
     workflow_service_pb2,
     workflow_service_pb2_grpc,
 )
+from tests.support.keychain import KEYS
 from tests.support.serving import ADA, BOB, SECRET, acting_as, serving_services
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -58,18 +63,22 @@ DEFINITION = Document(
         }
     ).encode()
 )
+BEARER = json.dumps({"token": f"{MARK}-token"}).encode()
 HARMLESS = Document(json=b'{"nodes": [{"id": "s", "name": "S", "type": "trigger.manual"}]}')
 SERVICES: dict[str, tuple[Any, Any]] = {
     "ApprovalService": (approval_service_pb2, approval_service_pb2_grpc),
+    "CredentialService": (credential_service_pb2, credential_service_pb2_grpc),
     "NodeTypeService": (node_type_service_pb2, node_type_service_pb2_grpc),
     "RunService": (run_service_pb2, run_service_pb2_grpc),
     "SimulationService": (simulation_service_pb2, simulation_service_pb2_grpc),
     "TriggerService": (trigger_service_pb2, trigger_service_pb2_grpc),
+    "VariableService": (variable_service_pb2, variable_service_pb2_grpc),
     "VersionService": (version_service_pb2, version_service_pb2_grpc),
     "WorkflowService": (workflow_service_pb2, workflow_service_pb2_grpc),
 }
-# The path itself is what a webhook's sender shows; no role is asked for.
-OPEN = {"FireWebhook"}
+# The path itself is what a webhook's sender shows, a signed state what comes back from consent; no
+# role is asked for.
+OPEN = {"FireWebhook", "FinishConnect"}
 STREAMS = {"WatchRun"}
 
 
@@ -97,7 +106,11 @@ def _descriptor(messages: Any, name: str) -> ServiceDescriptor:
 async def estate(
     engine_url: str, worker_database: Database, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Estate]:
-    settings = Settings(database_url=SecretStr(engine_url), mesh_secret=SecretStr(SECRET))
+    settings = Settings(
+        database_url=SecretStr(engine_url),
+        mesh_secret=SecretStr(SECRET),
+        engine_credential_keys=SecretStr(KEYS),
+    )
     async with build(settings) as engine:
         assert {service.name for service in engine.services} == {
             f"flowloom.engine.v1.{name}" for name in SERVICES
@@ -127,6 +140,7 @@ async def settle(estate: Estate, worker: Database) -> None:
         listed = await estate.stubs["TriggerService"].ListTriggers(
             trigger_service_pb2.ListTriggersRequest()
         )
+        estate.ids = await keep_secrets(estate)
     run = NewRun(new_id("run"), "ten_a", workflow_id, 1, "live", "api", "hook", "{}", NOW)
     approval_id = new_id("apr")
     async with worker.transaction() as connection:
@@ -148,12 +162,27 @@ async def settle(estate: Estate, worker: Database) -> None:
                 created_at=NOW,
             )
         )
-    estate.ids = {
+    estate.ids |= {
         "workflow_id": workflow_id,
         "trigger_id": listed.triggers[0].id,
         "run_id": run.id,
         "approval_id": approval_id,
     }
+
+
+async def keep_secrets(estate: Estate) -> dict[str, str]:
+    """Let Ada have a credential and a variable; their ids."""
+    credential = await estate.stubs["CredentialService"].CreateCredential(
+        credential_service_pb2.CreateCredentialRequest(
+            name=MARK, type="http.bearer", data=Document(json=BEARER), hosts=["api.example.com"]
+        )
+    )
+    variable = await estate.stubs["VariableService"].CreateVariable(
+        variable_service_pb2.CreateVariableRequest(
+            name="adas", value=Document(json=json.dumps(MARK).encode())
+        )
+    )
+    return {"credential_id": credential.credential.id, "variable_id": variable.variable.id}
 
 
 def request_for(estate: Estate, service: str, method: str) -> Message:
@@ -165,10 +194,15 @@ def request_for(estate: Estate, service: str, method: str) -> Message:
     }
     fillings: dict[str, Any] = {
         "definition": HARMLESS,
+        "document": HARMLESS,
         "number": 1,
         "decision": approval_pb2.DECISION_APPROVE,
-        "name": "Mine now",
-        "type": "data.set",
+        "name": "Mine_now",
+        "type": "http.bearer" if service == "CredentialService" else "data.set",
+        "data": Document(json=b'{"token": "t"}'),
+        "hosts": ["evil.example.com"],
+        "redirect_uri": "https://evil.example.com",
+        "value": Document(json=b"1"),
     }
     fields |= {name: fillings[name] for name in fillings if name in kind.DESCRIPTOR.fields_by_name}
     return kind(**fields)
@@ -270,7 +304,7 @@ async def test_every_table_with_a_tenant_is_secured_by_force(app_database: Datab
             )
         )
         assert list(found.scalars()) == ["alembic_version"]
-        assert len(await tables(connection)) >= 9
+        assert len(await tables(connection)) >= 11
 
 
 @pytest.mark.parametrize("tenant", ["", "ten_b"])
@@ -302,6 +336,9 @@ async def test_a_tenant_does_not_outlive_its_transaction(engine_url: str, estate
         "DELETE FROM engine.triggers WHERE id = :trigger_id",
         "UPDATE engine.approvals SET status = 'approved' WHERE id = :approval_id",
         "DELETE FROM engine.waits WHERE run_id = :run_id",
+        "UPDATE engine.credentials SET hosts = '{evil.example.com}' WHERE id = :credential_id",
+        "DELETE FROM engine.credentials WHERE id = :credential_id",
+        "UPDATE engine.variables SET value = '1' WHERE id = :variable_id",
     ],
 )
 @pytest.mark.parametrize("tenant", ["", "ten_b"])
@@ -341,6 +378,11 @@ async def test_another_tenants_statements_touch_nothing(
         (
             "INSERT INTO engine.signals (run_id, node_id, iteration, attempt, tenant_id, answer)"
             " VALUES (:run_id, 'ask', '', 1, 'ten_b', '{}')",
+            ProgrammingError,
+        ),
+        (
+            "INSERT INTO engine.variables (id, tenant_id, name, value, etag, created_at,"
+            " updated_at) VALUES ('var_x', 'ten_a', 'x', '1', 'x', now(), now())",
             ProgrammingError,
         ),
         # What no request may do at all.

@@ -1,0 +1,55 @@
+"""Trying a credential out: one harmless request with it, and what that says of it."""
+
+from dataclasses import dataclass, replace
+
+from engine_service.keychain import OpenCredential
+from engine_service.node import HttpClient, HttpRequest, NodeError
+from shared.errors import InvalidInput, Violation
+
+_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of a test.
+
+    Attributes:
+        status: What the server answered; 0 when it did not.
+        message: What is wrong; empty when the credential works.
+    """
+
+    status: int
+    message: str = ""
+
+
+class Trying:
+    """Makes tests.
+
+    Args:
+        http: What they are made with.
+    """
+
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+
+    async def test(self, credential: OpenCredential, url: str) -> Verdict:
+        """Whether a server takes a credential: the one at a URL, or the one its type knows.
+
+        Raises:
+            InvalidInput: Neither is known.
+        """
+        kind = credential.kind
+        request = HttpRequest("GET", url) if url else kind.probe(credential.fields)
+        if request is None:
+            violation = Violation("/url", "missing", "Name an address that the credential opens.")
+            message = f"Credentials of the type {credential.type} are tested at an address."
+            raise InvalidInput(message, violations=[violation])
+        try:
+            response = await self._http.send(
+                replace(request, timeout=_SECONDS, credential=credential)
+            )
+        except NodeError as error:
+            return Verdict(0, credential.hide(error.failure.message))
+        if url and response.status < 400:
+            return Verdict(response.status)
+        return Verdict(response.status, credential.hide(kind.complaint(response)))
