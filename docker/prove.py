@@ -140,11 +140,11 @@ def _make_local_parts(buildah: _Buildah, context: Path) -> list[str]:
             container = buildah("from", "scratch")
             buildah("add", "--quiet", container, folder, "/")
             buildah("commit", "--quiet", "--rm", container, _LOCAL_BASE)
-    (context / "docker" / "local_probe").write_text(_SUBSTITUTE)
+    (context / "docker" / "grpc_health_probe").write_text(_SUBSTITUTE)
     checksum = hashlib.sha256(_SUBSTITUTE.encode()).hexdigest()
     return [
         *("--pull-never", "--build-arg", f"PYTHON_IMAGE={_LOCAL_BASE}"),
-        *("--build-arg", "GRPC_HEALTH_PROBE_URL=file:///src/docker/local_probe"),
+        *("--build-arg", "GRPC_HEALTH_PROBE_URL=file:///src/docker/grpc_health_probe"),
         *("--build-arg", f"GRPC_HEALTH_PROBE_SHA256={checksum}"),
     ]
 

@@ -1,6 +1,6 @@
-"""Inside the build: the part of requirements.lock that some requirements need, hashes and all.
+"""Inside the build: the part of requirements.lock that a service needs, hashes and all.
 
-    select_locked.py './flowloom-0.1.0-py3-none-any.whl[gateway]' > gateway.lock
+    select_locked.py --service gateway > gateway.lock
     select_locked.py --build-system > build.lock
 
 pip says which packages that are, held to the lock's versions; what is printed is the lock's own
@@ -45,11 +45,7 @@ def needed(requirements: list[str], lock: dict[str, list[str]]) -> list[str]:
             stdout=sys.stderr,
         )
         installed: list[dict[str, Any]] = json.loads(report.read_text())["install"]
-    return sorted(
-        _normal(package["metadata"]["name"])
-        for package in installed
-        if not package["download_info"]["url"].startswith("file:")
-    )
+    return sorted(_normal(package["metadata"]["name"]) for package in installed)
 
 
 def _normal(name: str) -> str:
@@ -58,11 +54,18 @@ def _normal(name: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Print the selected entries; the process's exit status."""
-    if arguments == ["--build-system"]:
-        project = tomllib.loads(Path("pyproject.toml").read_text())
-        arguments = project["build-system"]["requires"]
+    pyproject = tomllib.loads(Path("pyproject.toml").read_text())
+    match arguments:
+        case ["--build-system"]:
+            requirements: list[str] = pyproject["build-system"]["requires"]
+        case ["--service", service]:
+            project = pyproject["project"]
+            requirements = project["dependencies"] + project["optional-dependencies"][service]
+        case _:
+            sys.stderr.write(f"{__doc__}\n")
+            return 2
     lock = blocks(Path("requirements.lock").read_text())
-    names = needed(arguments, lock)
+    names = needed(requirements, lock)
     if unknown := [name for name in names if name not in lock]:
         sys.stderr.write(f"requirements.lock does not hold: {', '.join(unknown)}\n")
         return 1

@@ -57,7 +57,7 @@ def test_the_base_is_pinned_by_digest() -> None:
     text = DOCKERFILE.read_text()
     assert re.search(r"^ARG PYTHON_IMAGE=\S+@sha256:[0-9a-f]{64}$", text, re.MULTILINE)
     bases = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
-    assert set(bases) == {"${PYTHON_IMAGE}", "build", "packages", "runtime"}
+    assert set(bases) == {"${PYTHON_IMAGE}", "tools", "runtime"}
 
 
 @pytest.mark.parametrize("service", PACKAGES)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from hcl2.api import loads
+from hcl2.api import loads  # pyright: ignore[reportUnknownVariableType] (untyped)
 from pydantic_settings import BaseSettings
 
 from agent_service.settings import Settings as AgentSettings
