@@ -92,13 +92,14 @@ class Parts:
     public_url: str
     cors_origins: Sequence[str]
     max_body_bytes: int
+    request_seconds: float
 
 
 def build_app(parts: Parts) -> ASGIApp:
     """Put the application together."""
     rest = build_rest(parts)
     branches = _Branches(hooks.Hooks(parts.clients, parts.gate.limits), rest)
-    door = Door(branches, parts.max_body_bytes)
+    door = Door(branches, parts.max_body_bytes, parts.request_seconds)
     if not parts.cors_origins:
         return door
     return CORSMiddleware(

@@ -5,6 +5,7 @@ answer carries the headers that belong to every answer, and a failure that nobod
 problem. One line is logged and one duration is measured.
 """
 
+import asyncio
 import re
 import secrets
 import time
@@ -15,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.errors import BodyTooLarge, respond
+from gateway.errors import BodyTooLarge, BodyTooSlow, respond
 from gateway.metrics import REQUESTS
 from shared.errors import NotFound
 from shared.ids import new_id
@@ -50,11 +51,13 @@ class Door:
     Args:
         app: What answers.
         max_body_bytes: Larger bodies are refused, whether or not they say how large they are.
+        body_seconds: In which a body must have arrived.
     """
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, body_seconds: float) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -78,12 +81,20 @@ class Door:
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > self._max_body_bytes:
             raise self._too_large()
-        read = 0
+        deadline, read, complete = 0.0, 0, False
 
         async def limited() -> Message:
-            nonlocal read
-            message = await receive()
+            nonlocal deadline, read, complete
+            if complete:  # whoever asks now waits for the client to leave
+                return await receive()
+            deadline = deadline or asyncio.get_running_loop().time() + self._body_seconds
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError as error:
+                raise BodyTooSlow("The body took too long to arrive.") from error
             read += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
             if read > self._max_body_bytes:
                 raise self._too_large()
             return message

@@ -81,6 +81,13 @@ class BodyTooLarge(LimitReached):
     retryable = False
 
 
+class BodyTooSlow(LimitReached):
+    """The body did not arrive in time."""
+
+    reason = "BODY_TOO_SLOW"
+    http_status = 408
+
+
 def respond(error: Exception, request: Request) -> Response:
     """The answer to a request that failed."""
     failure = to_app_error(error, request)
@@ -88,6 +95,8 @@ def respond(error: Exception, request: Request) -> Response:
     headers = {"Cache-Control": "no-store", **_headers(failure)}
     if isinstance(failure, WrongMethod):
         headers["Allow"] = ", ".join(_allowed_methods(request))
+    if isinstance(failure, BodyTooLarge | BodyTooSlow):
+        headers["Connection"] = "close"  # nobody reads the rest of the body
     if isinstance(failure, RateLimited):
         headers |= {name.decode(): value.decode() for name, value in failure.verdict.headers()}
     return Response(

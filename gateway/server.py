@@ -32,6 +32,7 @@ from gateway.issuer.signing_keys import SigningKeys
 from gateway.jws import UnfitKey, fit_key
 from gateway.key_sources import PublishedKeys, SharedSecret
 from gateway.limits import LimitName, Limits, Quota
+from gateway.protocol import patient_for
 from gateway.routes.health import ReadinessChecks
 from gateway.scripts import Scripts
 from gateway.settings import Settings
@@ -100,6 +101,7 @@ async def build(settings: Settings) -> AsyncGenerator[Parts]:
             public_url=settings.public_url,
             cors_origins=settings.gateway_cors_origins,
             max_body_bytes=settings.gateway_max_body_bytes,
+            request_seconds=settings.gateway_request_seconds,
         )
     finally:
         await clients.close()
@@ -132,7 +134,7 @@ def uvicorn_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         host=settings.gateway_host,
         port=settings.gateway_port,
         loop="none",
-        http="httptools",
+        http=patient_for(settings.gateway_request_seconds),
         ws="none",
         lifespan="off",
         log_config=None,

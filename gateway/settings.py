@@ -83,6 +83,11 @@ class Settings(CommonSettings):
     gateway_max_body_bytes: int = Field(
         default=10 * 1024 * 1024, ge=1024, description="Largest request body that is read"
     )
+    gateway_request_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="Seconds in which the head of a request, and then its body, must have arrived",
+    )
     gateway_stream_seconds: float = Field(
         default=600.0, gt=0, description="Longest life of an event stream; clients then resume"
     )
