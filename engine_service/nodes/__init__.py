@@ -7,13 +7,18 @@ from engine_service.nodes.ai_chat import AiChat
 from engine_service.nodes.code_javascript import CodeJavascript
 from engine_service.nodes.data_aggregate import DataAggregate
 from engine_service.nodes.data_compare import DataCompare
+from engine_service.nodes.data_crypto import DataCrypto
+from engine_service.nodes.data_datetime import DataDatetime
 from engine_service.nodes.data_dedupe import DataDedupe
+from engine_service.nodes.data_html import DataHtml
 from engine_service.nodes.data_limit import DataLimit
+from engine_service.nodes.data_markdown import DataMarkdown
 from engine_service.nodes.data_rename import DataRename
 from engine_service.nodes.data_set import DataSet
 from engine_service.nodes.data_sort import DataSort
 from engine_service.nodes.data_split import DataSplit
 from engine_service.nodes.data_summarize import DataSummarize
+from engine_service.nodes.data_validate import DataValidate
 from engine_service.nodes.data_xml import DataXml
 from engine_service.nodes.flow_filter import FlowFilter
 from engine_service.nodes.flow_if import FlowIf
@@ -38,7 +43,12 @@ NODES: tuple[type[NodeType[Any]], ...] = (
     DataLimit,
     DataDedupe,
     DataCompare,
+    DataDatetime,
+    DataCrypto,
+    DataHtml,
     DataXml,
+    DataMarkdown,
+    DataValidate,
     FlowIf,
     FlowSwitch,
     FlowFilter,

@@ -3,6 +3,7 @@
 from engine_service.n8n.mapping import NodeMapping
 from engine_service.n8n.mappings import (
     ai,
+    apps,
     code,
     conditions,
     documents,
@@ -25,4 +26,5 @@ MAPPINGS: tuple[NodeMapping, ...] = (
     *code.MAPPINGS,
     *http.MAPPINGS,
     *ai.MAPPINGS,
+    *apps.MAPPINGS,
 )
