@@ -4,14 +4,15 @@ from collections import Counter
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo, available_timezones
 
-from engine_service.checks.diagnostic import Diagnostic, Subject
+from engine_service.checks.diagnostic import Diagnostic, Severity, Subject
 from shared.workflow import pointer
 
 
 def check(subject: Subject) -> Iterator[Diagnostic]:
-    """What is wrong with settings, ids and names."""
+    """What is wrong with settings, ids, names and pinned data."""
     yield from _check_timezone(subject)
     yield from _check_names(subject)
+    yield from _check_pinned(subject)
 
 
 def _check_timezone(subject: Subject) -> Iterator[Diagnostic]:
@@ -54,4 +55,16 @@ def _check_names(subject: Subject) -> Iterator[Diagnostic]:
                 "duplicate_node_name",
                 f"Another node is called {node.name!r} already.",
                 f"Use another name, such as '{node.name[:110]} {names[node.name]}'.",
+            )
+
+
+def _check_pinned(subject: Subject) -> Iterator[Diagnostic]:
+    for node_id in subject.workflow.pinned:
+        if node_id not in subject.index:
+            yield Diagnostic(
+                pointer(["pinned", node_id]),
+                "unknown_node",
+                f"Items are pinned to {node_id!r}, but no node has this id.",
+                subject.nearest(node_id, subject.index) or "Remove them.",
+                Severity.WARNING,
             )

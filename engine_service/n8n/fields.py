@@ -106,7 +106,8 @@ class Fields:
         if name not in self._inner:
             found: Any = self.raw.get(name)
             listed = cast("list[Any]", found) if isinstance(found, list) else [found]
-            self._inner[name] = [Fields(_object(each), self.differences) for each in listed if each]
+            objects = [_object(each) for each in listed if isinstance(each, dict)]
+            self._inner[name] = [Fields(each, self.differences) for each in objects]
         return self._inner[name]
 
     def has(self, name: str) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, cast
 import orjson
 
 from engine_service.n8n.connections import edges
+from engine_service.n8n.credentials import lacking
 from engine_service.n8n.document import MAIN, Document, find_workflow, read, version_of
 from engine_service.n8n.expressions import rename, troubles
 from engine_service.n8n.fields import CannotMap, Fields
@@ -133,10 +134,18 @@ def _steps(
 ) -> list[_Step]:
     sources = {node["name"]: _source(document, node) for node in nodes}
     attached = _attached(document, sources)
-    return [
-        _step(_with(source, attached.get(name, {})), document, by_type)
-        for name, source in sources.items()
-    ]
+    steps: dict[str, _Step] = {}
+    absorbed: set[str] = set()
+    # What has others attached comes first: it reads them, and they are no steps of their own then.
+    for name in sorted(sources, key=lambda name: name not in attached):
+        if name in absorbed:
+            continue
+        source = replace(sources[name], attached=attached.get(name, {}))
+        steps[name] = _step(source, document, by_type)
+        absorbed.update(steps[name].mapped.absorbs)
+    for name in absorbed:
+        steps[name] = _absorbed(sources[name])
+    return [steps[name] for name in sources]
 
 
 def _source(document: Document, node: JsonObject) -> SourceNode:
@@ -164,10 +173,6 @@ def _attached(
     return found
 
 
-def _with(source: SourceNode, attached: Mapping[str, Sequence[SourceNode]]) -> SourceNode:
-    return replace(source, attached=attached) if attached else source
-
-
 def _step(source: SourceNode, document: Document, by_type: Mapping[str, NodeMapping]) -> _Step:
     fields = source.fields
     mapping = by_type.get(source.type)
@@ -181,10 +186,7 @@ def _step(source: SourceNode, document: Document, by_type: Mapping[str, NodeMapp
         fields.differ(str(error))
         mapped = _placeholder(source, document, str(error))
     else:
-        for name in fields.unread():
-            fields.differ(f"Its parameter {name!r} was not carried over.")
-        for kind, name in _credentials(source):
-            fields.differ(f"It needs the credential {name!r} ({kind}), which no export holds.")
+        _tell_lost(source)
         for trouble in troubles(mapped.parameters, _VERBATIM.get(mapped.type, ())):
             fields.differ(trouble)
         verdict = Verdict.MAPPED
@@ -192,6 +194,20 @@ def _step(source: SourceNode, document: Document, by_type: Mapping[str, NodeMapp
     if verdict is Verdict.MAPPED and fields.differences:
         verdict = Verdict.DIFFERENT
     return _Step(source, mapped, verdict, settings)
+
+
+def _absorbed(source: SourceNode) -> _Step:
+    """A node that is part of another one now, which has read it."""
+    _tell_lost(source)
+    return _Step(source, Mapped("", {}), Verdict.MAPPED)
+
+
+def _tell_lost(source: SourceNode) -> None:
+    """Say which parameters nobody took, and which credentials are wanting."""
+    for name in source.fields.unread():
+        source.fields.differ(f"Its parameter {name!r} was not carried over.")
+    for sentence in lacking(source):
+        source.fields.differ(sentence)
 
 
 def _placeholder(source: SourceNode, document: Document, reason: str) -> Mapped:
@@ -228,14 +244,6 @@ def _grow(ports: list[str], kind: str, index: int) -> None:
     plain = [port for port in ports if not port.startswith("ai_")]
     for number in range(len(plain), index + 1):
         ports.insert(number, MAIN if number == 0 else f"{MAIN}{number + 1}")
-
-
-def _credentials(source: SourceNode) -> Iterable[tuple[str, str]]:
-    for kind, reference in source.credentials.items():
-        if isinstance(reference, dict):
-            yield kind, str(cast("JsonObject", reference).get("name", ""))
-        else:
-            yield kind, str(reference or "")
 
 
 # --- the definition

@@ -7,7 +7,7 @@ why there is none.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from engine_service.n8n.fields import CannotMap, Fields
 from engine_service.node import MAIN
@@ -42,8 +42,8 @@ class SourceNode:
     @property
     def credentials(self) -> Mapping[str, Any]:
         """Its credentials by type; an export holds names, never secrets."""
-        found = self.raw.get("credentials")
-        return found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType] - JSON
+        found: Any = self.raw.get("credentials")
+        return cast("JsonObject", found) if isinstance(found, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)

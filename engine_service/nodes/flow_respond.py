@@ -1,5 +1,6 @@
 """`flow.respond`: answers whoever waits for the run."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -25,8 +26,8 @@ class RespondParameters(NodeParameters):
 
     respond_with: RespondWith = Field(
         default="first_item",
-        description="The body: the first item, an array of all items, `body` as JSON, `body` as "
-        "text, a redirect to `location`, or nothing",
+        description="The body: the first item, an array of all items, `body` as JSON (a text that "
+        "is JSON counts as what it says), `body` as text, a redirect to `location`, or nothing",
     )
     body: Any = Field(default=None, description="The body, for `json` and `text`")
     location: str = Field(default="", description="Where a redirect leads")
@@ -85,7 +86,7 @@ def _response(parameters: RespondParameters, items: Sequence[Item]) -> Response:
         case "all_items":
             return Response(status, headers, [item["json"] for item in items])
         case "json":
-            return Response(status, headers, parameters.body)
+            return Response(status, headers, _json(parameters.body))
         case "text":
             return Response(status, _with_type(headers), _text(parameters.body))
         case "redirect":
@@ -97,6 +98,16 @@ def _response(parameters: RespondParameters, items: Sequence[Item]) -> Response:
 
 def _with_type(headers: Mapping[str, str]) -> Mapping[str, str]:
     return {"content-type": "text/plain; charset=utf-8", **headers}
+
+
+def _json(body: Any) -> Any:
+    """A value, or the value that a text of JSON stands for."""
+    if not isinstance(body, str):
+        return body
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body
 
 
 def _text(body: Any) -> str:

@@ -57,6 +57,10 @@ class Trial:
     pinned: Mapping[str, list[Item]] = field(default_factory=dict[str, list[Item]])
     trigger_node_id: str = ""
 
+    def answers(self) -> Mapping[str, list[Item]]:
+        """Items to answer with: what the definition keeps, unless the trial says otherwise."""
+        return {**self.workflow.pinned, **self.pinned}
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -137,7 +141,7 @@ class Simulator:
             items = self._made_up(trial, program)
         else:
             items = items_of(orjson.loads(startable.check_input(trigger, trial.input)))
-        rehearsal = rehearse(program, trial.pinned, self._refusal)
+        rehearsal = rehearse(program, trial.answers(), self._refusal)
         limits = Limits(self._bounds.node_bytes, self._bounds.seconds)
         executor = Executor(self._world, self._evaluator, clock, limits)
         performance = _Performance(program, items, executor, clock, self._bounds)
@@ -155,7 +159,7 @@ class Simulator:
         )
 
     def _made_up(self, trial: Trial, program: Program) -> list[Item]:
-        pinned = trial.pinned.get(program.flow.trigger.id)
+        pinned = trial.answers().get(program.flow.trigger.id)
         return invent_items(program, self._clock.now()) if pinned is None else pinned
 
     def _check_pinned(self, trial: Trial) -> None:

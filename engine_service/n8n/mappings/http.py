@@ -1,7 +1,7 @@
 """HTTP Request: versions 1 to 4.2, of which those before 3 wrote everything otherwise."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -11,8 +11,6 @@ from engine_service.n8n.mapping import CannotMap, Fields, Mapped, NodeMapping, S
 from shared.workflow import JsonObject
 
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
-_AUTH = {"httpBasicAuth": "basic", "httpHeaderAuth": "header", "httpQueryAuth": "query",
-         "httpBearerAuth": "bearer"}  # fmt: skip
 _FORMATS = {"autodetect": "auto", "json": "json", "text": "text", "string": "text"}
 _BODY_KINDS = {
     "json": "json", "form-urlencoded": "form", "multipart-form-data": "multipart", "raw": "raw",
@@ -34,7 +32,7 @@ def _request(node: SourceNode) -> Mapped:
         **_body(fields),
         **_options(fields.section("options")),
     }
-    made.update(_auth(fields))
+    _auth(fields, node.credentials)
     fields.ignore("provideSslCertificates", "infoMessage", "curlImport", "toolDescription")
     return Mapped("http.request", made)
 
@@ -47,18 +45,12 @@ def method_of(fields: Fields, name: str) -> str:
     return method
 
 
-def _auth(fields: Fields) -> JsonObject:
-    """Which way to authenticate; the secret itself is in no export."""
-    how = fields.fixed("authentication", "none")
-    kind = str(fields.fixed("genericAuthType", "")) if how == "genericCredentialType" else ""
-    fields.ignore("genericAuthType", "nodeCredentialType")
-    if how == "none" or not how:
-        return {}
-    if kind in _AUTH:
-        return {"auth": {"kind": _AUTH[kind]}}
-    named = kind or str(fields.fixed("nodeCredentialType", "")) or str(how)
-    fields.differ(f"It authenticates by {named}: say how in the parameter 'auth'.")
-    return {}
+def _auth(fields: Fields, credentials: Mapping[str, Any]) -> None:
+    """Say when it proved who sends it; the secret itself is in no export."""
+    how = str(fields.fixed("authentication", "none") or "none")
+    kind = str(fields.fixed("genericAuthType", "") or fields.fixed("nodeCredentialType", ""))
+    if how != "none" and not credentials:
+        fields.differ(f"It authenticates by {kind or how}: connect a credential for that.")
 
 
 def _sent(fields: Fields, noun: str, ours: str) -> JsonObject:
@@ -236,13 +228,7 @@ def _old_request(node: SourceNode) -> Mapped:
         **_old_body(fields, options),
         **_old_options(fields, options),
     }
-    auth = str(fields.fixed("authentication", "none"))
-    fields.ignore("nodeCredentialType", "genericAuthType")
-    credentials = {name for name in node.credentials if name in _AUTH}
-    if credentials:
-        made["auth"] = {"kind": _AUTH[credentials.pop()]}
-    elif auth not in ("none", ""):
-        fields.differ(f"It authenticates by {auth}: say how in the parameter 'auth'.")
+    _auth(fields, node.credentials)
     return Mapped("http.request", made)
 
 

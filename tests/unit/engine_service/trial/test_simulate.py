@@ -258,6 +258,9 @@ async def test_pinned_data_answers_for_any_node(simulator: Simulator) -> None:
     assert report.ending == Ending()
     assert report.effects[0].request["body"] == {"total": 7}
     assert json_of(report, "end")[0]["seen"] == "o_1"
+    definition.pinned.update({"total": [{"json": {"total": 8}}], "post": pinned["post"]})
+    report = await simulator.simulate(Trial(definition, input=given([{"json": {}}])))
+    assert report.effects[0].request["body"] == {"total": 8}
     with pytest.raises(InvalidInput) as caught:
         await simulator.simulate(Trial(definition, pinned={"nobody": []}))
     assert caught.value.violations[0].pointer == "/pinned/nobody"
