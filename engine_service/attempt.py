@@ -38,23 +38,36 @@ class RunFacts:
     env: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
-    """One attempt that is to be made."""
+    """One attempt that is to be made. It never changes; not frozen, as that costs every node.
+
+    Attributes:
+        node: The node that is to run.
+        inputs: Items by input, as the node's settings let it see them.
+    """
 
     program: Program
     state: RunState
     execution: Execution
     run: RunFacts
     now: datetime
+    node: ReadyNode = field(init=False)
+    inputs: Mapping[str, list[Item]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.node = self.program.nodes[self.execution.step.id]
+        self.inputs = self.execution.inputs()
+        if self.node.definition.settings.execute_once:
+            self.inputs = {name: items[:1] for name, items in self.inputs.items()}
 
     @property
-    def node(self) -> ReadyNode:
-        """The node that is to run."""
-        return self.program.nodes[self.execution.step.id]
+    def items(self) -> list[Item]:
+        """The items of the first input, over which a node maps."""
+        return self.inputs[self.execution.step.shape.inputs[0]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Filled:
     """A node's input with parameters filled.
 
@@ -70,36 +83,21 @@ class Filled:
 
 def fill_now(call: Call) -> Filled | Failed:
     """Fill the parameters of a node that needs no V8."""
-    node, inputs = call.node, inputs_of(call)
+    node = call.node
     if node.fixed is not None:
-        return Filled(_given(call, inputs, [node.fixed]))
-    first = inputs[call.execution.step.shape.inputs[0]]
-    indexes = _indexes(node, first)
+        return Filled(_given(call, call.inputs, [node.fixed]))
+    indexes = _indexes(node, call.items)
     nothing = [None] * len(node.compiled.slots)
-    outcomes = node.compiled.fill(nothing, _scope(call, first), indexes)
-    return _validated(call, inputs, indexes, outcomes)
+    outcomes = node.compiled.fill(nothing, _scope(call, call.items), indexes)
+    return _validated(call, indexes, outcomes)
 
 
 async def fill(call: Call, evaluator: Evaluator) -> Filled | Failed:
     """Fill the parameters of any node."""
-    node, inputs = call.node, inputs_of(call)
-    first = inputs[call.execution.step.shape.inputs[0]]
-    indexes = _indexes(node, first)
-    outcomes = await evaluator.resolve_each(node.compiled, _scope(call, first), indexes)
-    return _validated(call, inputs, indexes, outcomes)
-
-
-def inputs_of(call: Call) -> dict[str, list[Item]]:
-    """Items by input, as the node's settings let it see them."""
-    inputs = call.execution.inputs()
-    if call.node.definition.settings.execute_once:
-        return {name: items[:1] for name, items in inputs.items()}
-    return inputs
-
-
-def first_input(call: Call) -> list[Item]:
-    """The items of the first input, over which a node maps."""
-    return inputs_of(call)[call.execution.step.shape.inputs[0]]
+    indexes = _indexes(call.node, call.items)
+    scope = _scope(call, call.items)
+    outcomes = await evaluator.resolve_each(call.node.compiled, scope, indexes)
+    return _validated(call, indexes, outcomes)
 
 
 def _indexes(node: ReadyNode, first: Sequence[Item]) -> Sequence[int]:
@@ -147,16 +145,11 @@ def _given(
         },
         now=call.now.astimezone(call.program.zone),
         resumption=resumption,
-        scope=lambda: _scope(call, first_input(call)),
+        scope=lambda: _scope(call, call.items),
     )
 
 
-def _validated(
-    call: Call,
-    inputs: dict[str, list[Item]],
-    indexes: Sequence[int],
-    outcomes: Sequence[Any],
-) -> Filled | Failed:
+def _validated(call: Call, indexes: Sequence[int], outcomes: Sequence[Any]) -> Filled | Failed:
     """Make parameters of what was filled; items for which that fails are left out."""
     parameters: list[NodeParameters] = []
     failures: list[ItemFailure] = []
@@ -167,7 +160,7 @@ def _validated(
         else:
             parameters.append(made)
     if not failures:
-        return Filled(_given(call, inputs, parameters))
+        return Filled(_given(call, call.inputs, parameters))
     stops = call.node.definition.settings.on_error == "stop"
     if stops or not parameters:
         first = failures[0]
@@ -175,8 +168,8 @@ def _validated(
         return Failed(first.code, f"{where}{first.message}")
     failed = {failure.index for failure in failures}
     kept = [index for index in indexes if index not in failed]
-    name = call.execution.step.shape.inputs[0]
-    fewer = {**inputs, name: [inputs[name][index] for index in kept]}
+    name, items = call.execution.step.shape.inputs[0], call.items
+    fewer = {**call.inputs, name: [items[index] for index in kept]}
     return Filled(_given(call, fewer, parameters), kept, failures)
 
 

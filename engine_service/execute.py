@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 
 import structlog
 
-from engine_service.attempt import Call, Filled, fill, fill_now, first_input
+from engine_service.attempt import Call, Filled, fill, fill_now
 from engine_service.encoding import NotJson, encode
 from engine_service.events import (
     NodeFailed,
@@ -96,9 +96,9 @@ class Limits:
     seconds: float = 600.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Result:
-    """What an attempt came to.
+    """What an attempt came to. It never changes; not frozen, as that costs every node.
 
     Attributes:
         outputs: The outputs as JSON text, when it finished.
@@ -235,7 +235,7 @@ class Executor:
         if failures and settings.on_error == "stop":
             first = failures[0]
             return self._failed(call, Failed(first.code, f"Item {first.index}: {first.message}"))
-        given = first_input(call)
+        given = call.items
         if call.execution.step is not call.program.flow.trigger:
             outputs = {port: _paired(items, given) for port, items in outputs.items()}
         if failures:
@@ -254,7 +254,8 @@ class Executor:
         answer = _response(response)
         try:
             text = encode(outputs)
-            encode([[[answer]]])  # as deep as it will stand in what is stored and told
+            if answer is not None:
+                encode([[[answer]]])  # as deep as it will stand in what is stored and told
         except NotJson as error:
             return self._failed(call, Failed("output_not_json", str(error)), final=True)
         if len(text) > self._limits.output_bytes:
@@ -278,7 +279,7 @@ class Executor:
         again = None if final else retry_at(call.node, failed, execution.failures + 1, now)
         settings = call.node.definition.settings
         if again is None and settings.on_error != "stop" and not final:
-            given = first_input(call)
+            given = call.items
             failures = [ItemFailure(n, failed.code, failed.message) for n in range(len(given))]
             outputs = with_failures({}, given, failures, settings.on_error, _main_port(call))
             return self._result(call, outputs, failures, None)
@@ -313,7 +314,7 @@ def idempotency_key(run_id: str, execution: Execution) -> str:
 
 def _compute(node: ReadyNode, given: NodeInput[Any]) -> Outcome:
     try:
-        with patterns.budget():
+        with patterns.Budget():
             return cast("PureNode[Any]", node.type).run(given)
     except NodeError as error:
         return error.failure
@@ -329,7 +330,7 @@ def _unexpected(node: ReadyNode, error: Exception) -> Failed:
 def _passed_on(call: Call) -> Done:
     """What a disabled node gives: its first input, as it came."""
     shape = call.execution.step.shape
-    return Done({DONE if shape.loops else shape.ports[0]: first_input(call)})
+    return Done({DONE if shape.loops else shape.ports[0]: call.items})
 
 
 def _main_port(call: Call) -> str:

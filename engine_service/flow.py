@@ -67,6 +67,8 @@ class Step:
     """A node as part of a flow.
 
     Attributes:
+        id: The node's id.
+        is_loop: It runs its body once for each batch.
         place: Its place in an order in which every edge leads forward, feedback aside.
         nest: The loops around it, the outermost first.
         awaited: How many edges must be settled before it runs or is skipped.
@@ -87,15 +89,11 @@ class Step:
     leaving: list[Edge] = field(default_factory=list[Edge])
     entering: list[Edge] = field(default_factory=list[Edge])
 
-    @property
-    def id(self) -> str:
-        """The node's id."""
-        return self.node.id
+    id: str = field(init=False)
+    is_loop: bool = field(init=False)
 
-    @property
-    def is_loop(self) -> bool:
-        """Whether it runs its body once for each batch."""
-        return self.shape.loops
+    def __post_init__(self) -> None:
+        self.id, self.is_loop = self.node.id, self.shape.loops
 
 
 class Flow:

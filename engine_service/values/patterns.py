@@ -7,10 +7,8 @@ every run in the process.
 
 import re
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
 
@@ -35,22 +33,26 @@ _CLASSES = {
 _NEGATED = {r"\D": r"[^0-9]", r"\W": r"[^A-Za-z0-9_]"}
 
 
-@dataclass(slots=True)
-class _Budget:
-    left: float
+class Budget:
+    """Bounds what all searches of its `with` block take together; then patterns are refused.
+
+    Attributes:
+        left: Seconds.
+    """
+
+    __slots__ = ("_token", "left")
+
+    def __init__(self, seconds: float = BUDGET_SECONDS) -> None:
+        self.left = seconds
+
+    def __enter__(self) -> None:
+        self._token = _budget.set(self)
+
+    def __exit__(self, *_: object) -> None:
+        _budget.reset(self._token)
 
 
-_budget: ContextVar[_Budget | None] = ContextVar("pattern_budget", default=None)
-
-
-@contextmanager
-def budget(seconds: float = BUDGET_SECONDS) -> Generator[None]:
-    """Give all searches of a block so much time together; what is left over refuses patterns."""
-    token = _budget.set(_Budget(seconds))
-    try:
-        yield
-    finally:
-        _budget.reset(token)
+_budget: ContextVar[Budget | None] = ContextVar("pattern_budget", default=None)
 
 
 class BadPattern(ValueError):

@@ -6,7 +6,7 @@ from engine_service.values.patterns import (
     MOST_SIGNS,
     TIME_LIMIT_SECONDS,
     BadPattern,
-    budget,
+    Budget,
     search,
 )
 
@@ -75,7 +75,7 @@ def test_a_monstrous_pattern_is_refused(pattern: str) -> None:
 def test_all_patterns_of_a_node_share_their_time() -> None:
     slow, texts = r"^(([a-z])+.)+[A-Z]([a-z])+$", ["a" * 5000] * 1000
     refused: list[str] = []
-    with budget(0.2):
+    with Budget(0.2):
         for text in texts:
             with pytest.raises(BadPattern) as error:
                 search(slow, text)
