@@ -1,4 +1,4 @@
-"""`python -m engine_service`."""
+"""`python -m engine_service` serves; `… rotate-credentials` changes keys instead."""
 
 import gc
 import sys
@@ -6,7 +6,7 @@ import sys
 # What importing makes, stays: looking through it for garbage takes a fifth of the start.
 gc.disable()
 
-from engine_service.server import main  # noqa: E402 (after the line above)
+from engine_service import rotation, server  # noqa: E402 (after the line above)
 
 gc.enable()
-sys.exit(main())
+sys.exit(rotation.main() if sys.argv[1:] == ["rotate-credentials"] else server.main())

@@ -29,7 +29,7 @@ from engine_service.credentials import BY_TYPE
 from engine_service.node import Failed, HttpClient, HttpRequest, NodeError
 from engine_service.oauth2 import Terms, TokenRefused, Tokens
 from engine_service.store import credentials as store
-from engine_service.store.credentials import EXPIRED, READY, UNCONNECTED, StoredCredential
+from engine_service.store.credentials import EXPIRED, READY, UNCONNECTED, StoredCredential, whose
 from engine_service.vault import Sealed, Vault
 from engine_service.web.binding import Binding
 from shared.clock import Clock
@@ -315,8 +315,3 @@ class NodeCredentials:
             message = f"The credential {id_or_name!r} is of the type {found.type}, not {kind}."
             raise NodeError(Failed("credential_wrong_type", message))
         return found
-
-
-def whose(stored: StoredCredential) -> str:
-    """Whom a credential's contents are sealed for."""
-    return f"{stored.tenant_id}\0{stored.id}"

@@ -180,7 +180,12 @@ class Mesh:
 
     def _engine(self, number: int) -> Program:
         name = "engine" if self._options.engines == 1 else f"engine-{number + 1}"
-        own = {"ENGINE_PORT": str(self._addresses.engine_ports[number])}
+        own = {
+            "ENGINE_PORT": str(self._addresses.engine_ports[number]),
+            "ENGINE_CREDENTIAL_KEYS": os.environ.get(
+                "ENGINE_CREDENTIAL_KEYS", self._secrets["credential_keys"]
+            ),
+        }
         return self._program(name, self._options.modules.engine, own)
 
     def _program(self, name: str, module: str, own: Mapping[str, str]) -> Program:

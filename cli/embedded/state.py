@@ -3,6 +3,7 @@
 `mesh.json` is what other commands and tests read; it and the secrets are for their owner only.
 """
 
+import base64
 import fcntl
 import json
 import os
@@ -19,7 +20,7 @@ from cli.embedded.processes import ProcessRecord
 
 DEFAULT = Path(".flowloom")
 # Generated once and kept: without them the data of earlier starts is locked away.
-SECRETS = ("postgres_password", "valkey_password", "mesh_secret")
+SECRETS = ("postgres_password", "valkey_password", "mesh_secret", "credential_keys")
 
 
 class AlreadyRunning(EmbeddedError):
@@ -102,7 +103,7 @@ class StateDirectory:
         known = _read(self.secrets_file) or {}
         missing = [name for name in SECRETS if name not in known]
         if missing:
-            known |= {name: secrets.token_urlsafe(36) for name in missing}
+            known |= {name: _new_secret(name) for name in missing}
             self._write(self.secrets_file, known)
         return known
 
@@ -150,6 +151,12 @@ class StateDirectory:
             Path(partial.name).replace(target)
         except OSError as error:
             raise EmbeddedError(f"{target} cannot be written ({error.strerror}).") from error
+
+
+def _new_secret(name: str) -> str:
+    if name == "credential_keys":  # a key of exactly 256 bits, with its id
+        return f"k1:{base64.b64encode(secrets.token_bytes(32)).decode()}"
+    return secrets.token_urlsafe(36)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

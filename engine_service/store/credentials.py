@@ -85,6 +85,11 @@ class Reference:
     status: str
 
 
+def whose(stored: StoredCredential) -> str:
+    """Whom a credential's contents are sealed for."""
+    return f"{stored.tenant_id}\0{stored.id}"
+
+
 async def insert_credential(connection: AsyncConnection, credential: StoredCredential) -> None:
     """Store a new credential.
 
@@ -171,12 +176,15 @@ async def delete_credential(connection: AsyncConnection, credential_id: str) -> 
 
 
 async def lock_under_other_keys(
-    connection: AsyncConnection, key_id: str, at_most: int
+    connection: AsyncConnection, key_id: str, after: str, at_most: int
 ) -> Sequence[StoredCredential]:
-    """Credentials of all tenants whose data keys another master key wraps; theirs for now."""
+    """Credentials of all tenants whose data keys another master key wraps, behind an id.
+
+    Nobody else changes them until the transaction ends.
+    """
     found = await connection.execute(
         sa.select(credentials)
-        .where(credentials.c.key_id != key_id)
+        .where(credentials.c.key_id != key_id, credentials.c.id > after)
         .order_by(credentials.c.id)
         .limit(at_most)
         .with_for_update()
