@@ -22,7 +22,8 @@ class WebhookParameters(NodeParameters):
 
     path: str = Field(
         max_length=200,
-        pattern=r"^[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*$",
+        # No step is only dots: what those mean, everybody on the way decides differently.
+        pattern=r"^\.*[A-Za-z0-9_~-][A-Za-z0-9._~-]*(/\.*[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$",
         description="The address below the tenant's hooks, such as `orders/new`",
     )
     methods: list[Method] = Field(

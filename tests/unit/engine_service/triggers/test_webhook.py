@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import time
 from typing import Any
 
 import jwt
@@ -116,6 +117,47 @@ def test_a_body_that_is_not_what_it_says_is_refused(content_type: str, body: byt
     answer = receive(body, {"content-type": content_type})
     assert isinstance(answer, Refused)
     assert answer.status == 400
+
+
+FIELD = b'--b\r\ncontent-disposition: form-data; name="a"\r\n\r\n'
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("multipart/form-data; boundary=b", (FIELD + b"1\r\n") * 20_000 + b"--b--"),
+        ("multipart/form-data; boundary=b", b"--b\r\n" + b"x: y\r\n" * 200_000 + b"\r\n1\r\n--b--"),
+        (
+            "multipart/form-data; boundary=b0",
+            b"".join(
+                b"--b%d\r\ncontent-type: multipart/mixed; boundary=b%d\r\n\r\n" % (n, n + 1)
+                for n in range(2_000)
+            ),
+        ),
+        ("application/json", b"[" + b",".join([b"1" * 4_000] * 1_000) + b"]"),
+        ("text/plain; charset=punycode", b"x" * 200_000),
+        ("text/plain; charset=undefined", b"x"),
+        ("text/plain; charset=utf-7", b"+2AA-"),
+        ("text/plain; charset=" + "x" * 5_000, b"x"),
+    ],
+    ids=["many parts", "long head", "nested", "digits", "punycode", "undefined", "utf-7", "name"],
+)
+def test_a_body_that_would_keep_the_engine_busy_is_refused(content_type: str, body: bytes) -> None:
+    began = time.process_time()
+    answer = receive(body, {"content-type": content_type})
+    assert time.process_time() - began < 1
+    assert isinstance(answer, Refused)
+    assert len(answer.message) < 200
+
+
+def test_a_long_text_in_a_form_is_read_at_once() -> None:
+    text = b"\n" * 1_000_000 + b"--bc\r\n--b c\n"
+    began = time.process_time()
+    answer = receive(
+        FIELD + text + b"\r\n--b--\r\n", {"content-type": "multipart/form-data; boundary=b"}
+    )
+    assert time.process_time() - began < 1
+    assert item(answer)["body"] == {"a": text.decode()}
 
 
 def test_other_methods_are_refused() -> None:
@@ -239,7 +281,14 @@ def test_other_senders_may_name_their_delivery(name: str) -> None:
     assert answer.delivery_id == "d-1"
 
 
-@pytest.mark.parametrize("path", ["", "/a", "a/", "a//b", "a b", "ä", "a?b"])
+@pytest.mark.parametrize("path", ["a", "a.b", ".well-known/x", "a/b-c/~d"])
+def test_a_path_may_have_steps(path: str) -> None:
+    assert WebhookParameters.model_validate({"path": path}).path == path
+
+
+@pytest.mark.parametrize(
+    "path", ["", "/a", "a/", "a//b", "a b", "ä", "a?b", "..", ".", "../a", "a/./b", "a/.."]
+)
 def test_a_path_is_a_plain_one(path: str) -> None:
     with pytest.raises(ValueError, match="path"):
         WebhookParameters.model_validate({"path": path})
