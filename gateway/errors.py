@@ -95,8 +95,8 @@ def respond(error: Exception, request: Request) -> Response:
     headers = {"Cache-Control": "no-store", **_headers(failure)}
     if isinstance(failure, WrongMethod):
         headers["Allow"] = ", ".join(_allowed_methods(request))
-    if isinstance(failure, BodyTooLarge | BodyTooSlow):
-        headers["Connection"] = "close"  # nobody reads the rest of the body
+    if isinstance(failure, BodyTooSlow):
+        headers["Connection"] = "close"  # nobody waits for the rest
     if isinstance(failure, RateLimited):
         headers |= {name.decode(): value.decode() for name, value in failure.verdict.headers()}
     return Response(

@@ -90,6 +90,33 @@ async def test_a_wrong_definition_is_diagnosed_and_cannot_be_activated(
     assert all(finding["pointer"].startswith("/") for finding in findings)
 
 
+async def test_everything_that_is_wrong_is_said_however_much_it_is(
+    client: httpx2.AsyncClient,
+) -> None:
+    nodes = [{"id": f"n{n}", "type": "no.such", "name": f"{n:0120}"} for n in range(400)]
+    broken = workflow(*nodes, edges=tuple(f"start > n{n}" for n in range(400)))
+    created = (await client.post("/v1/workflows", json={"definition": broken})).json()
+    for verb in ("run", "activate"):
+        answer = await client.post(f"/v1/workflows/{created['id']}:{verb}", json={})
+        problem = assert_problem(answer, 400)
+        assert problem["code"] == "INVALID_DEFINITION"
+        assert len(problem["errors"]) == 100
+    longest = {"nodes": [{"id": "a", "name": "a", "type": "a.b", "k" * 1_000_000: 1}]}
+    problem = assert_problem(await client.post("/v1/workflows", json={"definition": longest}), 400)
+    assert problem["errors"][0]["pointer"].startswith("/nodes/0/kkk")
+
+
+async def test_an_input_that_does_not_fit_is_refused_with_pointers(
+    client: httpx2.AsyncClient,
+) -> None:
+    form = {**START, "parameters": {"fields": [{"name": "n", "type": "number"}]}}
+    created = await client.post("/v1/workflows", json={"definition": definition([form])})
+    run = f"/v1/workflows/{created.json()['id']}:run"
+    problem = assert_problem(await client.post(run, json={"input": [{"n": 1}, {"n": "x"}]}), 422)
+    assert [error["pointer"] for error in problem["errors"]] == ["/input/1/n"]
+    assert (await client.post(run, json={"input": {"n": 1}})).status_code == 202
+
+
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer x.y.z", "Basic dXNlcjpwYXNz"])
 async def test_a_caller_without_a_valid_token_is_refused(mesh: Mesh, header: str) -> None:
     async with httpx2.AsyncClient(base_url=mesh.url) as nobody:
