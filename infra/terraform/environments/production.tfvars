@@ -28,5 +28,5 @@ settings = {
 
 given_secrets = {
   agent  = ["ANTHROPIC_API_KEY"]
-  engine = ["ANTHROPIC_API_KEY"]
+  engine = ["ANTHROPIC_API_KEY", "ENGINE_CREDENTIAL_KEYS"]
 }

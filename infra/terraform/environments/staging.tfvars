@@ -27,3 +27,7 @@ services = {
 settings = {
   gateway = { GATEWAY_SIGNUP = "open" }
 }
+
+given_secrets = {
+  engine = ["ENGINE_CREDENTIAL_KEYS"]
+}
