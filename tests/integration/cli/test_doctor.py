@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cli.checks.finding import Check, Finding, Patient, Severity
-from cli.checks.machine import check_ports, check_state
+from cli.checks.machine import check_disk, check_ports, check_state
 from cli.checks.mesh import check_mesh
 from cli.checks.providers import check_providers
 from cli.checks.servers import check_database, check_redis
@@ -97,6 +99,41 @@ async def test_each_ailment_is_named_with_its_remedy(tmp_path: Path) -> None:
     assert "pass-word" not in str(findings)
 
 
+async def test_a_place_where_nothing_can_be_made_is_no_full_disk(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for place, told in (
+        (Path("/proc/flowloom"), "/proc cannot be written"),
+        (Path("/proc"), "/proc cannot be written"),
+        (file, f"{file} is a file"),
+        (file / "below", f"{file} is a file"),
+    ):
+        findings = await look(place, check_state, check_disk)
+        assert findings["state directory"].severity is Severity.WRONG
+        assert told in findings["state directory"].detail
+        assert "--state-dir" in findings["state directory"].mend
+        assert all(
+            finding.subject != "disk" or finding.severity is not Severity.WRONG
+            for finding in findings.values()
+        )
+
+
+async def test_a_place_that_can_be_made_is_fine_and_stays_as_it_was(tmp_path: Path) -> None:
+    findings = await look(tmp_path / "new" / "state", check_state, check_disk)
+    assert findings["state directory"].severity is Severity.NOTE
+    assert not os.listdir(tmp_path)  # noqa: PTH208 (no blocking pathlib in async functions)
+
+
+@pytest.mark.parametrize("url", ["mysql://me:hush@127.0.0.1/x", "host=hush", "http://hush"])
+async def test_addresses_of_other_servers_are_told_from_servers_away(
+    tmp_path: Path, url: str
+) -> None:
+    findings = await look(tmp_path, check_database, check_redis, DATABASE_URL=url, REDIS_URL=url)
+    for finding in findings.values():
+        assert "is no address of" in finding.detail
+        assert "hush" not in finding.detail
+
+
 async def test_wrong_passwords_are_refused_by_the_servers(
     tmp_path: Path, postgres_url: str, redis_url: str
 ) -> None:
@@ -138,6 +175,10 @@ async def test_running_killed_and_ended_mesh_are_told_apart(
     killed = await look(state, check_mesh, check_state)
     assert severities(killed, "lock", "mesh") == {Severity.NOTE}
     assert f"agent ({agent.pid})" in killed["lock"].detail
+    left = await look(state, check_ports, port=int(mesh.agent_address.split(":")[1]))
+    [port] = left.values()
+    assert port.severity is Severity.NOTE
+    assert f"agent (process {agent.pid}) that a killed mesh left" in port.detail
     for each in mesh.processes:
         os.kill(each.pid, signal.SIGKILL)
 

@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from cli.embedded.ports import free_port
 from cli.embedded.processes import find
 from cli.embedded.state import MeshRecord, StateDirectory
 
@@ -182,6 +183,54 @@ async def test_second_signal_does_not_wait(start: Start, given: dict[str, str]) 
     assert code == 0, said
     assert time.monotonic() - asked_at < 6  # a stubborn part is otherwise waited for 8 seconds
     assert not any(find(process) for process in mesh.processes)
+
+
+async def test_servers_that_are_away_are_named_at_once_and_end_the_start(start: Start) -> None:
+    gone = f"127.0.0.1:{free_port()}"
+    held = await start(
+        {
+            "DATABASE_URL": f"postgres://me:hush@{gone}/data",
+            "REDIS_URL": f"redis://:hush@{gone}/0",
+        }
+    )
+    assert held.process.stdout
+    async with asyncio.timeout(_SECONDS):
+        first = (await held.process.stdout.readline()).decode()
+    assert first.startswith(f"Waiting for {gone}")
+    code, said = await held.ends()
+    assert code == 1
+    assert "Mend or unset" in said
+    assert "hush" not in said
+    assert held.state.find_mesh() is None
+
+
+async def test_an_address_that_is_none_is_not_waited_for(
+    start: Start, given: dict[str, str]
+) -> None:
+    held = await start(given | {"DATABASE_URL": "mysql://me:hush@127.0.0.1/data"})
+    code, said = await held.ends()
+    assert code == 1
+    assert "DATABASE_URL is no address of a PostgreSQL" in said
+    assert "which" not in said
+    assert "hush" not in said
+
+
+async def test_ctrl_c_ends_the_waiting(start: Start, given: dict[str, str]) -> None:
+    held = await start(given | {"REDIS_URL": f"redis://127.0.0.1:{free_port()}/0"})
+    assert held.process.stdout
+    async with asyncio.timeout(_SECONDS):
+        await held.process.stdout.readline()
+    held.process.send_signal(signal.SIGINT)
+    code, said = await held.ends()
+    assert code == 0, said
+
+
+async def test_a_scheme_that_providers_use_is_understood(
+    start: Start, given: dict[str, str]
+) -> None:
+    url = given["DATABASE_URL"].replace("postgresql://", "postgres://")
+    held = await start(given | {"DATABASE_URL": url})
+    await held.reaches("ready")
 
 
 async def test_taken_port_is_named_with_its_holder(start: Start, given: dict[str, str]) -> None:

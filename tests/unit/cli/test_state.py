@@ -45,6 +45,24 @@ def test_one_holder_at_a_time(tmp_path: Path) -> None:
         assert state.is_held()
 
 
+def test_a_file_is_no_state_directory(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    state = StateDirectory(file)
+    with pytest.raises(EmbeddedError, match="is a file"), state.claim():
+        pytest.fail("a file is held as a directory")
+    assert not state.is_held()
+    assert state.find_mesh() is None
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"state": "ready"}', '{"processes": 5}'])
+def test_a_damaged_note_says_what_to_do(tmp_path: Path, content: str) -> None:
+    state = StateDirectory(tmp_path)
+    state.mesh_file.write_text(content)
+    with pytest.raises(EmbeddedError, match="Remove it"):
+        state.find_mesh()
+
+
 def test_lock_of_a_dead_process_is_stale(tmp_path: Path) -> None:
     state = StateDirectory(tmp_path)
     state.lock.write_text("4194304\n")
