@@ -12,7 +12,7 @@ from agent_service.authors.offline.checks import answers_so, read_check
 from agent_service.authors.offline.conditions import split_condition
 from agent_service.authors.offline.outcomes import HAN_OUTCOME, find_outcome, read_outcome
 from agent_service.authors.offline.text import Text
-from agent_service.authors.offline.verbs import ACTION_START, HAN_ACTION
+from agent_service.authors.offline.verbs import ACTION_START, HAN_ACTION, IMPERATIVE
 
 Role = Literal["if", "else", "do", "check"]
 Link = Literal["sentence", "then", "finally", "and"]
@@ -84,6 +84,8 @@ _CUTS: tuple[tuple[Link, "re.Pattern[str]"], ...] = (
     ("and", re.compile(rf"[,，、]?\s*(?:并且|并|同时|而且|且)(?={HAN_ACTION})|[,，]\s*(?:则|就"
         rf"|便)?(?={HAN_ACTION})")),
     ("and", re.compile(r"[,，]?\s*\b(?:and\s+)?(?=for (?:each|every)\b)|[,，](?=对于?每)", _FLAGS)),
+    ("and", re.compile(rf"(?:\s*,\s*(?:and\s+|then\s+)?|\s+and\s+)(?={IMPERATIVE})", _FLAGS)),
+    ("and", re.compile(r"[,，]\s*(?=(?!和|以及|等|及|或|与|也就是)[\u4e00-\u9fff]{3})")),
     ("then", re.compile(r"(?<=[\u4e00-\u9fff])后(?=(?:发|保存|推送|回复|提交|通知|写入|存))")),
     ("and", re.compile(r"[,，:：]\s*(?=(?:如果|若|要是|假如|一旦|除非))")),
     ("and", re.compile(rf":\s*(?={_CONDITIONAL})", _FLAGS)),
@@ -122,7 +124,9 @@ _BEFORE_NOUNS = frozenset({
 })  # fmt: skip
 _CONSENT = re.compile(
     r"^(?P<condition>(?:(?:it|this|that|i|they|he|she|the \w+) )?(?:is |was |gets? )?(?:not )?"
-    r"(?:approved?s?|rejected?s?|declined?s?|denied|accepted|confirmed|refused))\s+(?P<act>\w.+)$",
+    r"(?:approved?s?|rejected?s?|declined?s?|denied|accepted|confirmed|refused"
+    r"|says? (?:yes|no|ok)|do(?:es)? not (?:approve|agree)|don['’]?t (?:approve|agree)"
+    r"|(?:dis)?agrees?))\s+(?P<act>\w.+)$",
     _FLAGS,
 )
 _TALK = re.compile(r"^(?:you(?:'re|'d|'ve)?|your|working|using|building|needed|we)\b", _FLAGS)
@@ -166,7 +170,7 @@ def _without_empty(pieces: list[tuple[Link, str]]) -> list[tuple[Link, str]]:
             pending = pending or link
             continue
         stronger = "sentence" if pending == "sentence" and link == "and" else link
-        kept.append((stronger, piece.strip().rstrip(",，").rstrip()))
+        kept.append((stronger, piece.strip(" \n,，").strip()))
         pending = None
     return kept
 

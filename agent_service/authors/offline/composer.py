@@ -5,9 +5,9 @@ leaves new ends; a branch leaves those of both its ways, so that what is said af
 either.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from agent_service.authors.offline import parameters
 from agent_service.authors.offline.labels import slug, start_label, step_label
@@ -22,6 +22,7 @@ from agent_service.authors.offline.reading import (
     Choice,
     Code,
     Condition,
+    Constant,
     Fan,
     Foreign,
     ForeignStart,
@@ -41,6 +42,7 @@ from agent_service.authors.offline.reading import (
     Stop,
     Together,
     Unmatched,
+    Value,
     WebhookStart,
     walk,
 )
@@ -310,6 +312,8 @@ class Composer:
 
     def _answer(self, step: Answer, label: str, place: Place) -> Place:
         if not isinstance(self.reading.start, WebhookStart):
+            if fields := _result_of(step.what):
+                return self._set(SetFields(step.phrase, fields, only=True), label, place)
             self.assumptions.append(self._words.nobody_waits)
             return place  # the last node's items are the result
         given = parameters.answer(step, place.scope)
@@ -427,7 +431,9 @@ class Composer:
             self.connections.append(edge(end, node["id"], f"input{number}"))
         self.columns[node["id"]] = max(self.columns[end.node_id] for end in place.ends) + 1
         node["position"] = [self.columns[node["id"]] * COLUMN, place.row * ROW]
-        return place.behind(End(node["id"]))
+        if place.scope.direct:
+            return place.behind(End(node["id"]))
+        return self._made(node, place)
 
 
 def _unused(wanted: str, taken: "set[str]", joint: str) -> str:
@@ -442,3 +448,12 @@ def _gate(step: Step | None) -> Branch | None:
     if not isinstance(step, Branch):
         return None
     return step if any(isinstance(one, Approved) for one in step.condition.tests) else None
+
+
+def _result_of(what: Value | Mapping[str, Value]) -> Mapping[str, Value]:
+    """What was said word for word to be the answer, as fields of the run's result."""
+    said: Any = what.value if isinstance(what, Constant) else None
+    if isinstance(said, dict):
+        named = cast("dict[str, Any]", said)
+        return {name: Constant(value) for name, value in named.items()}
+    return {"result": Constant(said)} if said else {}

@@ -125,7 +125,8 @@ _APPROVED = re.compile(
 )
 _REJECTED = re.compile(
     r"^(?:(?:i|we|they|he|she|it|this|that)\s*)?(?:(?:is|was|gets?|has been)\s+)?"
-    r"(?:rejected?s?|declined?s?|denied|denies|refused?s?|not approved|disapproved?s?|says? no)"
+    r"(?:rejected?s?|declined?s?|denied|denies|refused?s?|not approved|disapproved?s?|says? no"
+    r"|disagrees?|(?:do(?:es)? not|don['’]?t|doesn['’]?t) (?:approve|agree|want))"
     r"(?: it| this| that)?$|^(?:被)?(?:拒绝|驳回|不同意|不通过|不批准)(?:了|的话)?$|^(?:审批"
     r"|审核)(?:不通过|被拒绝?)$",
     _FLAGS,

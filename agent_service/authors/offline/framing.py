@@ -3,7 +3,12 @@
 import re
 
 from agent_service.authors.offline.text import Text
-from agent_service.authors.offline.verbs import ACTION_NOUN, ACTION_START, HAN_ACTION
+from agent_service.authors.offline.verbs import (
+    ACTION_NOUN,
+    ACTION_START,
+    HAN_ACTION,
+    IMPERATIVE,
+)
 
 _FLAGS = re.IGNORECASE
 _MAKING = r"(?:create|build|make|set up|setup|design|write|give me|develop|implement|generate|have)"
@@ -60,18 +65,7 @@ _TELLS = re.compile(
     r"|这|那|我|它|他|因为|所以|其中|每)",
     _FLAGS,
 )
-_NOT_VERBS = (
-    r"the|an?|in|on|at|for|with|from|to|by|of|as|if|when|and|but|or|so|is|are|was|be|this|that|it"
-    r"|they|we|i|you|he|she|there|my|our|your|their|its|all|each|every|no|not|after|before|while"
-    r"|because|since|like|than|then|using|which|who|also|only|about|into|over|some|any|both|until"
-)
-_IMPERATIVE = re.compile(
-    rf"^(?!(?:{_NOT_VERBS})\b)[a-z]{{3,}}(?: (?:up|out|down|off|on|over|back))?"
-    r" (?:it|them|him|her|me|us|the|an?|this|that|these|those|each|all|every|my|our|your|its|their"
-    r"|[\ue000-\uf8ff])(?!\w)",
-    _FLAGS,
-)
-_WISH = re.compile(rf"^(?:{ACTION_START}|{ACTION_NOUN}|{HAN_ACTION})", _FLAGS)
+_WISH = re.compile(rf"^(?:{ACTION_START}|{ACTION_NOUN}|{HAN_ACTION}|{IMPERATIVE})", _FLAGS)
 
 
 def find_name(text: Text) -> str | None:
@@ -118,4 +112,4 @@ def tells(plain: str) -> bool:
 def is_wish(plain: str) -> bool:
     """Whether a clause wants something done, as against telling how things are."""
     bare = plain.strip()
-    return bool(_WISH.match(bare) or _IMPERATIVE.match(bare))
+    return bool(_WISH.match(bare))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from agent_service.authors.offline.conditions import AMOUNT, read_condition, split_condition
 from agent_service.authors.offline.reading import Comparison, Condition
 from agent_service.authors.offline.text import Text
+from agent_service.authors.offline.verbs import ACTION_START
 
 _FLAGS = re.IGNORECASE
 _NOUN = (
@@ -25,12 +26,15 @@ _AMOUNTS = re.compile(
     _FLAGS,
 )
 _WHERE = re.compile(
-    rf"\b(?P<each>{_EACH}\s+)?(?:(?:new|open|single)\s+)?(?:{_NOUN}|(?<=each )\w+|(?<=every )\w+)"
+    rf"\b(?P<each>{_EACH}\s+(?=\w)|(?=those|them|ones))?(?:(?:new|open|single)\s+)?"
+    rf"(?:{_NOUN}|(?<=each )\w+|(?<=every )\w+)"
     r"\s+(?P<where>(?:with|whose|where|having|that|which|for which)\s+"
     r"(?:(?:has|have|had)\s+|(?:an?|the|its?|their)\s+)*(?P<condition>\S.*))$",
     _FLAGS,
 )
-_TARGET = re.compile(r"[,，]|\s+(?:to|into|at|via|on|in|and|from|then)\s|$", _FLAGS)
+_TARGET = re.compile(
+    rf"[,，]|\s+(?:to|into|at|via|on|in|and|from|then)\s|\s+(?={ACTION_START})|$", _FLAGS
+)
 _HAN = re.compile(
     r"(?P<condition>(?:(?!把|将|对|每|个|条)[\w\u4e00-\u9fff]){1,8}?"
     r"(?:大于等于|不少于|不低于|至少|小于等于|不超过|大于|超过|高于|多于|小于|低于|少于|不足|等于)"
@@ -67,7 +71,7 @@ def _where(plain: str, found: "re.Match[str]", text: Text) -> LimitFound | None:
     if (parts := split_condition(said, text)) and _certain(parts[0]):
         end = len(plain) - len(parts[1]) if parts[1] else len(plain)
         return LimitFound(parts[0], _without(plain, begin, end))
-    if not found["each"] or re.match(r"(?:url|link|body|payload|json)\b", said, _FLAGS):
+    if found["each"] is None or re.match(r"(?:url|link|body|payload|json)\b", said, _FLAGS):
         return None
     for target in _TARGET.finditer(said):
         span = (begin, found.start("condition") + target.start())

@@ -42,7 +42,8 @@ _CASE_NAME = re.compile(r"[^\w\u4e00-\u9fff.-]+")
 
 def webhook(start: WebhookStart, title: str, *, responds: bool) -> JsonObject:
     """Of `trigger.webhook`."""
-    given: JsonObject = {"path": start.path or _path_for(start.subject or title)}
+    path = _plural(_path_for(start.subject)) if start.subject else _path_for(title)
+    given: JsonObject = {"path": start.path or path}
     if start.methods and list(start.methods) != ["POST"]:
         given["methods"] = list(start.methods)
     if responds:
@@ -54,7 +55,10 @@ def _path_for(words: str) -> str:
     if words in _PATHS:
         return _PATHS[words]
     name = slug(words, "hook").replace("_", "-").removeprefix("webhook-")
-    name = "-".join(name.split("-")[:4])
+    return "-".join(name.split("-")[:4])
+
+
+def _plural(name: str) -> str:
     return name if name.endswith("s") or "-" in name or name == "hook" else f"{name}s"
 
 

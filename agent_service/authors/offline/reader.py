@@ -20,12 +20,14 @@ from agent_service.authors.offline.reading import (
     Branch,
     Choice,
     Condition,
+    Fan,
     Http,
     Ignore,
     Loop,
     Reading,
     SetFields,
     Step,
+    Together,
     Unmatched,
 )
 from agent_service.authors.offline.starts import StartFound, find_start
@@ -161,8 +163,10 @@ class _Tree:
         """`otherwise`: the other way of the latest branch."""
         if self._branch is not None:
             trunk = self._outside.get(id(self._branch.then), self._root)
-            self._outside[id(self._branch.otherwise)] = trunk
-            self._here = self._branch.otherwise
+            refused = self._here is self._branch.otherwise and not self._branch.then
+            way = self._branch.then if refused else self._branch.otherwise
+            self._outside[id(way)] = trunk
+            self._here = way
             self._once = False
 
     def _leave(self, clause: Clause) -> None:
@@ -184,7 +188,7 @@ class _Tree:
         if not steps and framing.means_something(plain):
             steps = self._leave_aside(clause)
         for step in steps:
-            self._place(step, clause)
+            self._place(step, clause, alone=len(steps) == 1)
         self._held = found is not None
         if self._once and self._here is not self._root:
             self._here, self._once = self._outside.get(id(self._here), self._root), False
@@ -197,7 +201,7 @@ class _Tree:
             return []
         return [Unmatched(phrase)]
 
-    def _place(self, step: Step, clause: Clause) -> None:
+    def _place(self, step: Step, clause: Clause, *, alone: bool) -> None:
         if isinstance(step, Ask) and self._is_same_consent(clause):
             return
         if isinstance(step, Ignore) and clause.link == "sentence" and self._branch is not None:
@@ -205,13 +209,15 @@ class _Tree:
                 self._branch.otherwise.append(step)
             return
         first = self._held or _FIRST.search(clause.plain)
-        if isinstance(step, Ask) and self._here and first:
+        if isinstance(step, Ask) and self._here and first and alone:
             self._here.insert(len(self._here) - 1, step)
             return
         last = self._here[-1] if self._here else None
         if isinstance(last, Choice) and _REST.search(clause.plain):
             last.default.append(step)
             return
+        if isinstance(step, Together):
+            self._gather()
         if isinstance(step, SetFields) and isinstance(last, SetFields) and not last.fields:
             self._here.pop()
         self._here.append(step)
@@ -219,6 +225,16 @@ class _Tree:
             self._outside[id(step.steps)] = self._here
             self._bodies.add(id(step.steps))
             self._here = step.steps
+
+    def _gather(self) -> None:
+        """What is brought together was fetched side by side, although it was said in a row."""
+        fetched: list[Step] = []
+        while self._here and isinstance(self._here[-1], Http) and self._here[-1].method == "GET":
+            fetched.insert(0, self._here.pop())
+        if len(fetched) > 1:
+            self._here.append(Fan(fetched[0].phrase, [[one] for one in fetched]))
+        else:
+            self._here.extend(fetched)
 
     def _is_same_consent(self, clause: Clause) -> bool:
         """`approved, then …` right after the approval is the same consent once more."""

@@ -39,6 +39,7 @@ _HAN_VERBS = (
     "建立", "打标签", "标记", "输出", "处理", "同步", "导出", "导入", "什么都不做", "不处理",
     "转给", "访问", "打开", "看看", "看一下", "查看", "监控", "监测", "检测", "确认", "确保", "取",
     "采集", "爬取", "分组", "排列", "批量", "由", "跟踪", "只",
+    "按", "根据",
 )  # fmt: skip
 
 
@@ -76,3 +77,20 @@ ACTION_NOUN = rf"(?:{'|'.join(_gerund(verb) for verb in _VERBS)})\b"
 
 HAN_ACTION = rf"(?:{'|'.join(sorted(_HAN_VERBS, key=len, reverse=True))})"
 """The same in Chinese."""
+
+_NOT_VERBS = (
+    "the", "an?", "in", "on", "at", "for", "with", "from", "to", "by", "of", "as", "if", "when",
+    "and", "but", "or", "so", "is", "are", "was", "be", "this", "that", "it", "they", "we", "i",
+    "you", "he", "she", "there", "my", "our", "your", "their", "its", "all", "each", "every", "no",
+    "not", "after", "before", "while", "because", "since", "like", "than", "then", "using", "which",
+    "who", "also", "only", "about", "into", "over", "some", "any", "both", "until", "via", "per",
+    "unless", "whenever", "once", "where", "whose", "without", "within", "between", "has", "have",
+    "does", "can", "will", "should", "must", "may", "would", "under", "above", "below", "against",
+    "through", "during", "upon", "just", "whether", "contains?", "receives?", "equals?",
+)  # fmt: skip
+IMPERATIVE = (
+    rf"(?!(?:{'|'.join(_NOT_VERBS)})\b)[a-z]{{3,}}(?: (?:up|out|down|off|on|over|back))?"
+    r" (?:it|them|him|her|me|us|the|an?|this|that|these|those|each|all|every|my|our|your|its|their)"
+    r"(?!\w)"
+)
+"""A regular expression for an order whose verb need not be known: `frobnicate the widget`."""

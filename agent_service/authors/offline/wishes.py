@@ -6,6 +6,7 @@ from dataclasses import replace
 from agent_service.authors.offline import framing
 from agent_service.authors.offline.actions import RECOGNIZERS, STATEMENT_RECOGNIZERS
 from agent_service.authors.offline.actions.approvals import is_approval
+from agent_service.authors.offline.actions.foreign import told_to_somebody
 from agent_service.authors.offline.actions.language import read_language_task
 from agent_service.authors.offline.actions.lists import loop_source, read_loop
 from agent_service.authors.offline.actions.requests import addresses_in, fan_out, page_to_fetch
@@ -18,6 +19,7 @@ from agent_service.authors.offline.reading import (
     Choice,
     Code,
     Fan,
+    Foreign,
     Http,
     Keep,
     Loop,
@@ -86,7 +88,9 @@ def _completed(step: Step, plain: str, text: Text) -> list[Step]:
         urls = addresses_in(plain, text, step.method)
         more = [] if len(urls) < 2 else [Fan(step.phrase, fan_out(step, urls))]
         task = read_language_task(plain, text) if step.method == "GET" else None
-        return [*(more or [step]), *([task] if isinstance(task, Ai) else [])]
+        told = told_to_somebody(plain, text) if step.method == "GET" else None
+        also = [one for one in (task, told) if isinstance(one, Ai | Foreign)]
+        return [*(more or [step]), *also]
     return [step]
 
 

@@ -21,6 +21,7 @@ _APPROVAL = re.compile(
     rf"|\b(?:once|when|after|only if|only when|if|unless) (?:i|we|{_WHO}) (?:approves?|confirms?"
     rf"|agrees?|"
     r"says? (?:yes|ok)|ok|have approved|has approved)\b"
+    rf"|\bwaits? (?:until|till|for) (?:i|we|{_WHO}) (?:to )?(?:approves?|confirms?|agrees?|say)"
     r"|\bhuman[- ]in[- ]the[- ]loop\b|\b(?:manual|human) (?:review|approval|check|confirmation)\b"
     r"|\b(?:i|we|the \w+|my \w+) (?:must|has to|have to|needs? to|should|want to) (?:approve"
     r"|confirm|review|sign off|agree)\b"

@@ -18,6 +18,22 @@ _ABOUT_DATA = re.compile(
 )
 
 
+_TO_SOMEBODY = re.compile(
+    r"^(?:e-?mail|mail|text|message|sms|send|notify|tell|forward|dm|ping|show|give)(?:s|ing)?\s+"
+    r"(?:me|us|him|her|them|everyone|everybody|(?:my|our|the) \w+)\b"
+    r"|(?:发(?:邮件|短信|消息)?给|通知|告诉|转告|发邮件通知)(?:我|我们|大家|团队|老板|经理)",
+    re.IGNORECASE,
+)
+
+
+def told_to_somebody(plain: str, text: Text) -> Foreign | None:
+    """The notice in `e-mail me the report from https://…`, beside the request."""
+    if not _TO_SOMEBODY.search(plain):
+        return None
+    system = find_system(plain)
+    return Foreign(text.restore(plain), system.name if system else "")
+
+
 def read_foreign(plain: str, text: Text) -> Step | None:
     """`post it to Slack`, `save it in Google Sheets`, 发到飞书群."""
     system = find_system(plain)

@@ -47,6 +47,10 @@ _PROBE = re.compile(
     rf"|地址)?\s*(?:at |of |from )?(?P<address>{LITERAL})\s*(?P<said>.+)$",
     re.IGNORECASE,
 )
+_FROM_ADDRESS = re.compile(
+    rf"\b(?:from|of)\s+(?:the (?:url|address|page|site) )?{LITERAL}\s*$|从\s*{LITERAL}",
+    re.IGNORECASE,
+)
 _AND = r"\s*(?:,|，|、|&|\band\b|和|以及)+\s*(?:also\s+)?(?:to\s+)?"
 _SIDE_BY_SIDE = re.compile(rf"{LITERAL}(?:{_AND}{LITERAL})+", re.IGNORECASE)
 _WEB_PAGE = re.compile(
@@ -153,6 +157,8 @@ def _is_answer(plain: str) -> bool:
 def _method(plain: str, said: str) -> str:
     if said:
         return said
+    if _FROM_ADDRESS.search(plain):
+        return "GET"
     for method, pattern in _CHANGING:
         if pattern.search(plain):
             return method
