@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from cli.exits import Exit
+from cli.tables import local_time
 from tests.support.mesh import Mesh, definition
 
 OF_N8N = {
@@ -111,7 +112,7 @@ async def test_a_workflow_of_n8n_is_imported_and_says_what_became_of_it(
     assert "Tell the fax: no counterpart." in told.stderr
     assert "It cannot run before this is mended." in told.stderr
     listed = await flowloom("workflows", "list", "--json")
-    assert OF_N8N["name"] not in listed.stdout
+    assert str(OF_N8N["name"]) not in listed.stdout
     created = await flowloom("import", "-", "--json", stdin=json.dumps(OF_N8N))
     assert created.returncode == 0, created.stderr
     verdicts = [node["verdict"] for node in json.loads(created.stdout)["report"]["nodes"]]
@@ -149,9 +150,16 @@ async def test_workflows_and_runs_are_listed_and_shown(flowloom: Flowloom) -> No
 async def test_what_fails_says_why_and_with_which_code(flowloom: Flowloom, tmp_path: Path) -> None:
     for arguments, code, told in (
         (("workflows", "show", "wf_nope"), Exit.FAILED, ""),
-        (("run", "No such workflow"), Exit.FAILED, "No workflows are called"),
+        (("run", "No such workflow"), Exit.FAILED, "No workflow is called"),
+        (("runs", "show", "nope"), Exit.USAGE, "flowloom runs list"),
+        (("approve", "--reject"), Exit.USAGE, "flowloom approve APPROVAL"),
+        (("approve", "apr_1"), Exit.USAGE, "no id such as apr_"),
+        (("chat", "  "), Exit.USAGE, "Say what you want"),
+        (("workflows", "list", "--limit", "0"), Exit.USAGE, "--limit"),
         (("import", str(tmp_path / "none.json")), Exit.USAGE, "cannot be read"),
         (("run", "wf_x", "--input", "{"), Exit.USAGE, "not JSON"),
+        (("run", "wf_x", "--input", '{"n": NaN}'), Exit.USAGE, "not JSON"),
+        (("import", str(tmp_path)), Exit.USAGE, "cannot be read"),
     ):
         failed = await flowloom(*arguments)
         assert failed.returncode == code, failed.stdout + failed.stderr
@@ -159,16 +167,141 @@ async def test_what_fails_says_why_and_with_which_code(flowloom: Flowloom, tmp_p
         assert "Traceback" not in failed.stderr
 
 
-async def test_a_mesh_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
-    environment = {**os.environ, "FLOWLOOM_URL": "http://127.0.0.1:1", "FLOWLOOM_TOKEN": "x"}
-    gone = await asyncio.to_thread(
+async def test_names_are_resolved_by_every_command(flowloom: Flowloom) -> None:
+    name = "Named only once"
+    workflow_id = await imported(flowloom, {**DOUBLING, "name": name})
+    for arguments, told in (
+        (("workflows", "show", name.upper()), workflow_id),
+        (("workflows", "activate", name), "version 1 is active"),
+        (("workflows", "deactivate", name), "no longer active"),
+        (("export", name), "data.set"),
+        (("run", name, "--input", '{"n": 1}', "--watch"), "completed"),
+        (("workflows", "delete", name, "--yes"), f"{name} is gone"),
+    ):
+        done = await flowloom(*arguments)
+        assert done.returncode == 0, done.stderr
+        assert told in done.stdout
+    assert (await flowloom("workflows", "show", workflow_id)).returncode == Exit.FAILED
+
+
+async def test_an_ambiguous_name_lists_the_candidates(flowloom: Flowloom) -> None:
+    twins = [await imported(flowloom, {**DOUBLING, "name": "Twin"}) for _ in range(2)]
+    for command in (("workflows", "show"), ("workflows", "activate"), ("export",), ("run",)):
+        refused = await flowloom(*command, "twin")
+        assert refused.returncode == Exit.FAILED
+        assert all(workflow_id in refused.stderr for workflow_id in twins)
+    guessed = await flowloom("export", "Twi")
+    assert guessed.returncode == Exit.FAILED
+    assert "Did you mean" in guessed.stderr
+
+
+async def test_what_cannot_run_is_imported_with_a_warning(
+    flowloom: Flowloom, tmp_path: Path
+) -> None:
+    file = tmp_path / "broken.json"
+    broken = definition([{"id": "start", "type": "no.such.type"}], name="Broken")
+    file.write_text(json.dumps(broken))
+    created = await flowloom("import", f"@{file}", "--json")
+    assert created.returncode == 0
+    document = json.loads(created.stdout)
+    assert not document["valid"]
+    for told in ("/nodes/0/type", "no.such.type", "cannot run"):
+        assert told in created.stderr
+    assert "/nodes/0/type" in [found["pointer"] for found in document["diagnostics"]]
+    activated = await flowloom("import", "@-", "--activate", stdin=json.dumps(broken))
+    assert activated.returncode == Exit.FAILED
+    assert "is stored, but not active" in activated.stderr
+
+
+async def test_lists_say_what_people_ask(flowloom: Flowloom) -> None:
+    for arguments, told in (
+        (("workflows", "list"), "No workflows yet"),
+        (("runs", "list"), "No runs yet"),
+        (("approve",), "Nothing waits"),
+    ):
+        assert told in (await flowloom(*arguments)).stdout
+    workflow_id = await imported(flowloom, DOUBLING)
+    shown = (await flowloom("workflows", "list")).stdout
+    assert f"{workflow_id}  Doubling  1        –" in shown
+    exact = json.loads((await flowloom("workflows", "list", "--json")).stdout)
+    assert local_time(exact[0]["update_time"]) in shown
+    assert exact[0]["update_time"] not in shown
+
+
+async def test_a_pipe_that_closes_early_is_no_error(flowloom: Flowloom, mesh: Mesh) -> None:
+    for number in range(3):
+        await imported(flowloom, {**DOUBLING, "name": f"Piped {number}"})
+    token = json.loads((await flowloom("token", "--json")).stdout)["auth"].split()[-1]
+    piped = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-m", "cli.main", "workflows", "list"],
-        env=environment,
+        ["bash", "-c", f"{sys.executable} -m cli.main export 'Piped 1' | head -1"],
+        env={**os.environ, "FLOWLOOM_URL": mesh.url, "FLOWLOOM_TOKEN": token},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert gone.returncode == Exit.UNREACHABLE
-    assert "No mesh answers" in gone.stderr
+    assert piped.stdout == "{\n"
+    assert "Traceback" not in piped.stderr
+
+
+async def test_every_command_offers_json(flowloom: Flowloom) -> None:
+    workflow_id = await imported(flowloom, DOUBLING)
+    run = json.loads((await flowloom("run", "Doubling", "--watch", "--json")).stdout)
+    for arguments in (
+        ("workflows", "list"),
+        ("workflows", "show", workflow_id),
+        ("workflows", "activate", workflow_id),
+        ("workflows", "deactivate", workflow_id),
+        ("runs", "list"),
+        ("runs", "show", run["id"]),
+        ("runs", "cancel", run["id"]),
+        ("runs", "retry", run["id"], "--watch"),
+        ("approve",),
+        ("token",),
+        ("chat", "every day at 9 fetch https://example.com/status"),
+        ("workflows", "delete", workflow_id, "--yes"),
+    ):
+        done = await flowloom(*arguments, "--json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert json.loads(done.stdout) is not None
+    events = await flowloom("runs", "events", run["id"])
+    assert [json.loads(line)["event"] for line in events.stdout.splitlines()][-1] == "run.completed"
+
+
+@pytest.mark.parametrize(
+    ("environment", "code", "told"),
+    [
+        ({"FLOWLOOM_URL": "http://127.0.0.1:1"}, Exit.UNREACHABLE, "Is FLOWLOOM_URL right?"),
+        ({"FLOWLOOM_URL": "localhost:8000"}, Exit.USAGE, "must begin with http://"),
+        ({"FLOWLOOM_STATE_DIR": "/nowhere"}, Exit.UNREACHABLE, "No mesh runs in /nowhere"),
+    ],
+)
+async def test_a_mesh_that_is_not_there_is_unreachable(
+    environment: dict[str, str], code: Exit, told: str
+) -> None:
+    gone = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "cli.main", "workflows", "list"],
+        env={**os.environ, "FLOWLOOM_TOKEN": "x", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert gone.returncode == code
+    assert told in gone.stderr
+
+
+async def test_a_token_that_is_not_accepted_says_what_to_do(mesh: Mesh) -> None:
+    refused = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "cli.main", "workflows", "list"],
+        env={**os.environ, "FLOWLOOM_URL": mesh.url, "FLOWLOOM_TOKEN": "nonsense"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert refused.returncode == Exit.FAILED
+    assert "flowloom login" in refused.stderr
