@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -30,7 +30,7 @@ class Document:
     """An n8n workflow.
 
     Attributes:
-        lost: Connections that lead from or to nodes that are not there, in words.
+        lost: What could not be read, in words.
     """
 
     name: str
@@ -56,7 +56,7 @@ def find_workflow(value: Any) -> JsonObject | None:
             return None
         found = cast("JsonObject", value)
         if isinstance(found.get("nodes"), list):
-            return found if isinstance(found.get("connections", {}), dict) else None
+            return None if isinstance(found.get("connections"), list) else found
         value = next((found[name] for name in _WRAPPERS if name in found), None)
     return None
 
@@ -68,10 +68,14 @@ def read(raw: JsonObject) -> Document:
         InvalidInput: Its nodes are not such as n8n writes.
     """
     nodes = [_node(place, node) for place, node in enumerate(cast("list[Any]", raw["nodes"]))]
+    names = Counter(node["name"] for node in nodes)
+    lost = [
+        f"{count} nodes are called {name!r}; only the last was read."
+        for name, count in names.items()
+        if count > 1
+    ]
     nodes = list({node["name"]: node for node in nodes}.values())
-    names = {node["name"] for node in nodes}
-    lost: list[str] = []
-    wires = list(_wires(_object(raw.get("connections")), names, lost))
+    wires = list(_wires(_object(raw.get("connections")), names.keys(), lost))
     return Document(
         name=str(raw.get("name") or "Imported workflow"),
         nodes=nodes,
@@ -103,7 +107,7 @@ def _node(place: int, node: Any) -> JsonObject:
     return found
 
 
-def _wires(connections: JsonObject, names: set[str], lost: list[str]) -> Iterator[Wire]:
+def _wires(connections: JsonObject, names: Set[str], lost: list[str]) -> Iterator[Wire]:
     seen: Counter[Wire] = Counter()
     for source, kinds in connections.items():
         for kind, outputs in _object(kinds).items():

@@ -12,6 +12,13 @@ from engine_service.expressions import compile_parameters
 from shared.workflow import JsonObject
 
 _BRACES = "{{"
+_ABSENT = re.compile(
+    r"""\$execution\.(?:resumeUrl|resumeFormUrl|customData|mode)\b|\$workflow\.active\b
+    |\$input\.(?:params|context)\b|\$item\(|\$node(?:\.\w+|\[[^\]]*\])\.(?:context|parameter|runIndex)\b
+    |\$\([^)]*\)\.(?:params|context)\b""",
+    re.VERBOSE,
+)
+"""Members that n8n's names have and ours lack, or mean otherwise."""
 _NAME_OF_NODE = re.compile(r"""(\$\(\s*|\$node\[\s*|\$items\(\s*)(["'`])((?:(?!\2).)+)\2""")
 
 
@@ -54,6 +61,10 @@ def troubles(parameters: JsonObject, verbatim: tuple[str, ...]) -> Iterator[str]
                 f"The expression {found.source[:80]!r} cannot be read: {found.problem.message}."
             )
         told.update(f"Expressions know no {name!r} here." for name in found.facts.unknown)
+        told.update(
+            f"{member[0]} means nothing here, or something else."
+            for member in _ABSENT.finditer(found.source)
+        )
     yield from sorted(told)
 
 

@@ -9,12 +9,14 @@ A node without counterpart stays in its place as `flow.placeholder`, with all th
 that the shape of the workflow is kept and nobody can activate it without having looked.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import orjson
 
+from engine_service.flow import LOOP_TYPE
 from engine_service.n8n.connections import edges
 from engine_service.n8n.credentials import lacking
 from engine_service.n8n.document import MAIN, Document, find_workflow, read, version_of
@@ -25,13 +27,14 @@ from engine_service.n8n.mapping import Mapped, NodeMapping, SourceNode
 from engine_service.n8n.mappings import MAPPINGS
 from engine_service.n8n.naming import Naming
 from engine_service.n8n.notes import is_sticky, read_items, sticky_notes
-from engine_service.n8n.order import in_drawn_order, in_running_order, position_of
+from engine_service.n8n.order import circle, in_drawn_order, in_running_order, position_of
 from engine_service.n8n.report import NodeReport, Report, SourceFormat, Verdict
 from engine_service.n8n.settings import node_settings, workflow_settings
 from shared.errors import InvalidInput, Violation
-from shared.workflow import JsonObject, Workflow, parse
+from shared.workflow import JsonObject, Workflow, parse, type_pattern
 
 PLACEHOLDER = "flow.placeholder"
+_OUR_TYPE = re.compile(type_pattern)
 _VERBATIM = {"code.javascript": ("code",), PLACEHOLDER: ("original",)}
 
 
@@ -74,11 +77,11 @@ def import_document(value: Any, mappings: Sequence[NodeMapping] = MAPPINGS) -> I
 
 
 def _is_ours(found: JsonObject) -> bool:
-    """Whether a list of nodes is ours although no connections are written."""
+    """Whether a list of nodes is ours, although no list of connections stands beside it."""
     nodes = cast("list[Any]", found["nodes"])
-    return "connections" not in found and not any(
-        isinstance(node, dict) and ("typeVersion" in node or "position" in node) for node in nodes
-    )
+    types = [cast("JsonObject", node).get("type") for node in nodes if isinstance(node, dict)]
+    ours = [isinstance(one, str) and bool(_OUR_TYPE.match(one)) for one in types]
+    return bool(ours) and all(ours) and not found.get("connections")
 
 
 def _import_own(definition: Any) -> Imported:
@@ -117,13 +120,8 @@ def _import_n8n(document: Document, mappings: Sequence[NodeMapping]) -> Imported
     }
     reports = [_report(step, naming, absorbed, steps) for step in steps]
     reports.extend(_note_reports(drawn))
-    workflow = parse(_dumped(definition))
-    return Imported(
-        workflow,
-        Report(
-            SourceFormat.N8N, reports, [*notes, *document.lost, *lost, *naming.told, *shape.notes]
-        ),
-    )
+    notes += [*document.lost, *lost, *naming.told, *shape.notes, *_circles(kept, shape, naming)]
+    return Imported(parse(_dumped(definition)), Report(SourceFormat.N8N, reports, notes))
 
 
 # --- nodes
@@ -180,7 +178,7 @@ def _step(source: SourceNode, document: Document, by_type: Mapping[str, NodeMapp
     try:
         if mapping is None:
             raise CannotMap(f"There is no counterpart of {source.type} yet.")
-        mapped = mapping.translate(source)
+        mapped = _translated(mapping, source)
     except CannotMap as error:
         fields.differences.clear()
         fields.differ(str(error))
@@ -194,6 +192,19 @@ def _step(source: SourceNode, document: Document, by_type: Mapping[str, NodeMapp
     if verdict is Verdict.MAPPED and fields.differences:
         verdict = Verdict.DIFFERENT
     return _Step(source, mapped, verdict, settings)
+
+
+def _translated(mapping: NodeMapping, source: SourceNode) -> Mapped:
+    """What a mapping makes of a node.
+
+    Raises:
+        CannotMap: The node has no counterpart, or is not such as n8n writes.
+    """
+    try:
+        return mapping.translate(source)
+    except (TypeError, ValueError, LookupError) as error:
+        # Documents come from anybody; one odd node must not keep the others out.
+        raise CannotMap("Its parameters are not such as n8n writes them.") from error
 
 
 def _absorbed(source: SourceNode) -> _Step:
@@ -276,6 +287,15 @@ def _edges(
     found = list(edges(wires, mapped, naming.ids, with_error_port))
     connections = [edge for edge in found if not isinstance(edge, str)]
     return connections, [sentence for sentence in found if isinstance(sentence, str)]
+
+
+def _circles(kept: Sequence[_Step], shape: Legacy, naming: Naming) -> Iterable[str]:
+    loops = {naming.ids[one.source.name] for one in kept if one.mapped.type == LOOP_TYPE}
+    for node_id in circle(shape.edges, loops)[:1]:
+        yield (
+            f"The node {node_id!r} leads back to itself. That is possible in the body of a "
+            "flow.loop only: put one there, or remove the connection."
+        )
 
 
 # --- the report

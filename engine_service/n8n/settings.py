@@ -12,7 +12,7 @@ _ON_ERROR = {
     "continueErrorOutput": "error_port",
 }
 _LEAST_TRIES, _MOST_TRIES = 2, 20
-_SECONDS_IN_TRY = 1000.0
+_LONGEST_PAUSE = 3_600.0
 # Of no meaning to a run: where things are drawn, how they are named inside n8n, what is derived.
 _OF_THE_EDITOR = frozenset(
     {
@@ -41,6 +41,8 @@ def node_settings(node: JsonObject, fields: Fields) -> JsonObject:
         made["on_error"] = on_error
     if on_error == "continue":
         fields.differ("A failing item goes on as it came; its error is in the run's history.")
+    if on_error == "error_port":
+        fields.differ("The error of a failing item is an object: 'error.code', 'error.message'.")
     if node.get("retryOnFail") is True:
         made["retry"] = _retry(node, fields)
     if node.get("alwaysOutputData") is True:
@@ -56,7 +58,7 @@ def node_settings(node: JsonObject, fields: Fields) -> JsonObject:
 def _retry(node: JsonObject, fields: Fields) -> JsonObject:
     """n8n waits the same time before each try, so the longest pause is the first one."""
     tries = _number(node.get("maxTries"), 3)
-    pause = _number(node.get("waitBetweenTries"), _SECONDS_IN_TRY) / 1000
+    pause = min(max(_number(node.get("waitBetweenTries"), 1_000) / 1_000, 0), _LONGEST_PAUSE)
     fields.differ("Only failures that a repeat may mend are tried again.")
     return {
         "max_attempts": int(min(max(tries, _LEAST_TRIES), _MOST_TRIES)),

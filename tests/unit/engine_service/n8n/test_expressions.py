@@ -44,6 +44,8 @@ def test_troubles_are_named_once() -> None:
     found = list(troubles({"a": "{{ $secrets.x + $secrets.y }}", "b": "{{ 1 + }}"}, ()))
     assert found[0] == "Expressions know no '$secrets' here."
     assert found[1].startswith("The expression '1 +' cannot be read")
+    said = [*troubles({"a": "{{ $execution.resumeUrl + $('A').params.x + $execution.id }}"}, ())]
+    assert [one.split()[0] for one in said] == ["$('A').params", "$execution.resumeUrl"]
     assert list(troubles({"code": "{{ $secrets }}"}, ("code",))) == []
 
 

@@ -228,3 +228,35 @@ def test_a_branch_that_no_join_waits_for_has_no_gate() -> None:
     nodes = (START, node("If", "if"), node("A", "noOp"), node("B", "noOp"))
     imported = import_document({**document(*nodes, ways="Go>If If>A If:1>B"), "settings": {}})
     assert len(imported.workflow.nodes) == 4
+
+
+def test_nodes_of_one_name_are_said_to_be_lost() -> None:
+    imported = import_document(document(START, node("A", "noOp"), node("A", "noOp")))
+    assert "2 nodes are called 'A'; only the last was read." in imported.report.notes
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        node("A", "set", {"fields": {"values": [{"type": ["x"]}]}}, typeVersion=3),
+        node("A", "switch", {"rules": {"rules": []}, "fallbackOutput": 99}),
+        node(
+            "A", "scheduleTrigger", {"rule": {"interval": [{"field": "weeks", "triggerAtDay": 3}]}}
+        ),
+        node("A", "merge", {"mode": ["append"]}, typeVersion=3),
+    ],
+)
+def test_one_odd_node_keeps_no_other_out(odd: JsonObject) -> None:
+    imported = import_document(document(START, odd, ways="Go>A"))
+    assert verdicts(imported) == {"Go": Verdict.MAPPED, "A": Verdict.UNMATCHED}
+
+
+def test_a_circle_is_named_unless_it_is_the_body_of_a_loop() -> None:
+    wild = document(START, node("A", "noOp"), node("B", "noOp"), ways="Go>A A>B B>A")
+    assert any("leads back to itself" in note for note in import_document(wild).report.notes)
+    tame = document(
+        START, node("L", "splitInBatches", typeVersion=3), node("A", "noOp"), ways="Go>L L:1>A A>L",
+    )  # fmt: skip
+    imported = import_document(tame)
+    assert imported.report.notes == []
+    assert is_valid(validate(imported.workflow, builtin()))
