@@ -143,7 +143,7 @@ def _group(
     groups: dict[Any, Group] = {}
     for place in places:
         value = names.get(items[place]["json"], by[0])
-        if parameters.skip_ungrouped and value in (None, "", False):
+        if parameters.skip_ungrouped and (value in (None, "") or value is False):
             continue
         if isinstance(value, dict | list):
             value = to_text(value)
