@@ -161,7 +161,7 @@ class _Screen:
         self._spinner = console.status("", spinner="dots", spinner_style="cyan")
         self._showers: dict[str, Callable[[Json], None]] = {
             "stage.changed": self._stage,
-            "message.completed": lambda data: console.print(Markdown(data["text"])),
+            "message.completed": self._message,
             "plan.proposed": self._plan,
             "workflow.draft": lambda data: console.print(workflow_tree(data["definition"])),
             "workflow.patch": self._patch,
@@ -183,6 +183,10 @@ class _Screen:
     def _stage(self, data: Json) -> None:
         self._spinner.update(str(data["stage"]))
         self._spinner.start()
+
+    def _message(self, data: Json) -> None:
+        text = str(data["text"])
+        console.print(Markdown(text) if console.is_terminal else text, markup=False)
 
     def _plan(self, data: Json) -> None:
         plan = data["plan"]

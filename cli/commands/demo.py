@@ -218,5 +218,5 @@ def _say_where_to_look(workflow: Json, run: Json, hook: str, kept: bool) -> None
 
 def _say(heading: str, text: str) -> None:
     console.print()
-    console.rule(heading, align="left")
+    console.print(f"── {heading} ──", style="bold", markup=False)
     typer.echo(text)
