@@ -72,6 +72,9 @@ class Evaluator:
                 answers = await self._call(batch, scope, indexes)
             except EvaluationStopped as stopped:
                 answers = [[_stopped(stopped)] for _ in batch]
+            except RecursionError:
+                deep = "An expression of this node gave something nested too deeply"
+                answers = [[ExpressionError(deep, code=FAILED)] for _ in batch]
             for at, answer in zip(wanted, answers, strict=True):
                 columns[at] = answer
         return columns

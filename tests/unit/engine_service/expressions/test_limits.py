@@ -30,6 +30,12 @@ async def works(evaluator: Evaluator) -> bool:
     return await evaluator.resolve(compile_parameters("{{ 1 + 1 }}"), scope_with({})) == [2]
 
 
+async def test_what_is_nested_too_deeply_is_a_failure_of_the_expression(strict: Evaluator) -> None:
+    deep = "(() => { let a = 1; for (let i = 0; i < 4000; i++) a = { a }; return a })()"
+    assert await code_of(strict, deep) == "EXPRESSION_FAILED"
+    assert await works(strict)
+
+
 @pytest.mark.parametrize(
     "source",
     [
