@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -15,7 +16,7 @@ from cli.exits import Exit
 from cli.tables import local_time
 from tests.support.mesh import Mesh, definition
 
-OF_N8N = {
+OF_N8N: dict[str, Any] = {
     "name": "From elsewhere",
     "nodes": [
         {"name": "Go", "type": "n8n-nodes-base.manualTrigger", "typeVersion": 1, "parameters": {},
@@ -112,7 +113,7 @@ async def test_a_workflow_of_n8n_is_imported_and_says_what_became_of_it(
     assert "Tell the fax: no counterpart." in told.stderr
     assert "It cannot run before this is mended." in told.stderr
     listed = await flowloom("workflows", "list", "--json")
-    assert str(OF_N8N["name"]) not in listed.stdout
+    assert OF_N8N["name"] not in listed.stdout
     created = await flowloom("import", "-", "--json", stdin=json.dumps(OF_N8N))
     assert created.returncode == 0, created.stderr
     verdicts = [node["verdict"] for node in json.loads(created.stdout)["report"]["nodes"]]
