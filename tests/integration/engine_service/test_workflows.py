@@ -125,6 +125,58 @@ async def test_a_definition_may_be_incomplete_but_not_malformed(workflows: Any) 
     assert {one.pointer for one in caught.value.violations} == {"/nodes/0/id", "/nodes/0/surprise"}
 
 
+OF_N8N: dict[str, Any] = {
+    "name": "From elsewhere",
+    "nodes": [
+        {"name": "Go", "type": "n8n-nodes-base.manualTrigger", "typeVersion": 1},
+        {"name": "Fax", "type": "n8n-nodes-other.fax", "typeVersion": 2.1},
+    ],
+    "connections": {"Go": {"main": [[{"node": "Fax", "type": "main", "index": 0}]]}},
+    "settings": {"executionOrder": "v1", "timezone": "UTC"},
+}
+
+
+async def read_in(workflows: Any, value: object, **fields: Any) -> Any:
+    request = workflow_service_pb2.ImportWorkflowRequest(document=document(value), **fields)
+    return await workflows.ImportWorkflow(request)
+
+
+async def test_a_workflow_of_n8n_is_imported_with_a_report(workflows: Any) -> None:
+    imported = await read_in(workflows, OF_N8N)
+    assert imported.workflow == await get(workflows, imported.workflow.id)
+    assert imported.report.format == workflow_service_pb2.IMPORT_FORMAT_N8N
+    (go, fax) = imported.report.nodes
+    assert (go.verdict, go.mapped_to) == (
+        workflow_service_pb2.IMPORT_VERDICT_MAPPED, "trigger.manual",
+    )  # fmt: skip
+    assert (fax.verdict, fax.node_id, fax.version, fax.mapped_to) == (
+        workflow_service_pb2.IMPORT_VERDICT_UNMATCHED, "fax", "2.1", "flow.placeholder",
+    )  # fmt: skip
+    request = workflow_service_pb2.ActivateWorkflowRequest(workflow_id=imported.workflow.id)
+    with pytest.raises(InvalidInput) as caught:
+        await workflows.ActivateWorkflow(request)
+    assert [one.code for one in caught.value.violations] == ["placeholder"]
+
+
+async def test_an_import_can_be_looked_at_first(workflows: Any) -> None:
+    shown = await read_in(workflows, OF_N8N, name="Only shown", validate_only=True)
+    assert shown.workflow.name == "Only shown"
+    with pytest.raises(NotFound):
+        await get(workflows, shown.workflow.id)
+    again = await read_in(workflows, DEFINITION)
+    assert json.loads(again.workflow.definition.json) == DEFINITION
+    assert again.report.format == workflow_service_pb2.IMPORT_FORMAT_FLOWLOOM
+
+
+async def test_what_cannot_be_imported_is_refused(workflows: Any) -> None:
+    for value in (b"{", b"[]", b'{"nodes": 7}'):
+        request = workflow_service_pb2.ImportWorkflowRequest(document=Document(json=value))
+        with pytest.raises(InvalidInput):
+            await workflows.ImportWorkflow(request)
+    with acting_as(ADA.model_copy(update={"role": Role.VIEWER})), pytest.raises(Forbidden):
+        await read_in(workflows, OF_N8N)
+
+
 async def test_text_that_postgresql_cannot_keep_is_refused_or_kept(workflows: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
         await create(workflows, name="a\x00b")
