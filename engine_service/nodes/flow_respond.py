@@ -33,7 +33,7 @@ class RespondParameters(NodeParameters):
     location: str = Field(default="", description="Where a redirect leads")
     status: int | None = Field(
         default=None,
-        ge=100,
+        ge=200,
         le=599,
         description="HTTP status; 200, 302 for a redirect and 204 for nothing when not given",
     )
