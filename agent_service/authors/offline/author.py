@@ -28,23 +28,21 @@ from shared.session_events import Finding, Plan, Question
 from shared.workflow import JsonObject
 
 _DECLINE = re.compile(
-    r"^\s*(?:no,? (?:thanks?|thank you)|never ?mind|forget (?:it|about it)|cancel(?: (?:it|that"
-    r"|this))?|stop(?: it)?|"
-    r"leave it|don'?t (?:bother|build (?:it|anything))|drop it|算了|不用了|取消|不要了"
-    r"|不做了)\s*[.!。！]*\s*$",
+    r"^\s*(?:no,? (?:thanks?|thank you)|never ?mind|forget (?:it|about it)|cancel"
+    r"(?: (?:it|that|this))?|stop(?: it)?|leave it|don'?t (?:bother|build (?:it|anything))|drop it"
+    r"|算了|不用了|取消|不要了|不做了)\s*[.!。！]*\s*$",
     re.IGNORECASE,
 )
 _EXPLAIN = re.compile(
-    r"^\s*(?:please )?(?:explain|describe|what does (?:it|this|the workflow) do|how does (?:it"
-    r"|this|the workflow) work|why (?:did|does|is|has)|"
-    r"what (?:went wrong|happened|is wrong)|tell me (?:about|what)|show me (?:what|how)|walk me "
-    r"through)\b|解释|说明一下|为什么|怎么回事|什么意思|是做什么的",
+    r"^\s*(?:please )?(?:explain|describe|what does (?:it|this|the workflow) do|how does "
+    r"(?:it|this|the workflow) work|why (?:did|does|is|has)|what (?:went wrong|happened|is wrong)"
+    r"|tell me (?:about|what)|show me (?:what|how)|walk me through)\b"
+    r"|解释|说明一下|为什么|怎么回事|什么意思|是做什么的",
     re.IGNORECASE,
 )
 _ANEW = re.compile(
     r"\b(?:create|build|make|set up|start) (?:me )?(?:a |an )?(?:new|another|different|second) "
-    r"(?:workflow|automation|flow)|"
-    r"(?:新建|另外?(?:创建|建|做))一?个",
+    r"(?:workflow|automation|flow)|(?:新建|另外?(?:创建|建|做))一?个",
     re.IGNORECASE,
 )
 

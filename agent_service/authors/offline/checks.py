@@ -25,8 +25,8 @@ _HAN_CHECK = re.compile(
 )
 _AT = re.compile(rf"^(?:at |on |for )?(?=(?:the )?{LITERAL})", _FLAGS)
 _SO = re.compile(
-    r"^(?:so|yes|true|it is|it does|they are|(?:that|this)(?: is|['’]s) (?:the case|true|so)"
-    r"|是的?|成立|有)$",
+    r"^(?:so|yes|true|it is|it does|they are|(?:that|this)(?: is|['’]s) (?:the case|true|so)|是的?"
+    r"|成立|有)$",
     _FLAGS,
 )
 _NOT_SO = re.compile(

@@ -43,22 +43,21 @@ _SENTENCE = (
 )
 _ARROW = r"\s*(?:→|->|=>|⇒)\s*"
 _THEN = (
-    r"[,，]?\s*\b(?:and |but )?(?:then|afterwards?|after that|after this|next|subsequently|once "
-    r"done)\b[,:]?\s*|"
-    r"[,，]?\s*(?:然后|接着|随后|之后(?!的)|接下来)[,，]?\s*|[,，]\s*再(?!次)"
+    r"[,，]?\s*\b(?:and |but )?"
+    r"(?:then|afterwards?|after that|after this|next|subsequently|once done)\b[,:]?\s*"
+    r"|[,，]?\s*(?:然后|接着|随后|之后(?!的)|接下来)[,，]?\s*|[,，]\s*再(?!次)"
 )
 _FINALLY = (
-    r"[,，]?\s*\b(?:and )?(?:finally|lastly|at the end|in the end|in any case|either way|at "
-    r"last)\b,?\s*|"
-    r"[,，]?\s*(?:最后|最终|无论如何)[,，]?\s*"
+    r"[,，]?\s*\b(?:and )?(?:finally|lastly|at the end|in the end|in any case|either way"
+    r"|at last)\b,?\s*|[,，]?\s*(?:最后|最终|无论如何)[,，]?\s*"
 )
 _ELSE = (
-    r"(?:(?:otherwise|or else|else|if not|in (?:all )?other cases|in any other case)(?!\w)|"
-    r"否则|不然|要不然|其他情况下?)"
+    r"(?:(?:otherwise|or else|else|if not|in (?:all )?other cases|in any other case)(?!\w)"
+    r"|否则|不然|要不然|其他情况下?)"
 )
 _IF = (
-    r"(?:if|whenever|when|in case(?: of)?|provided(?: that)?|as long as|only if|only when|unless|"
-    r"should|如果|若是?|要是|假如|当|一旦|只有|除非)"
+    r"(?:if|whenever|when|in case(?: of)?|provided(?: that)?|as long as|only if|only when|unless"
+    r"|should|如果|若是?|要是|假如|当|一旦|只有|除非)"
 )
 _ON_TROUBLE = (
     r"(?:on|upon|in (?:the )?case of|in the event of)\s+(?:an? |any )?"
@@ -81,8 +80,8 @@ _CUTS: tuple[tuple[Link, "re.Pattern[str]"], ...] = (
             _FLAGS,
         ),
     ),
-    ("and", re.compile(rf"[,，、]?\s*(?:并且|并|同时|而且|且)(?={HAN_ACTION})|[,，]\s*(?:则|就"
-        rf"|便)?(?={HAN_ACTION})")),
+    ("and", re.compile(rf"[,，、]?\s*(?:并且|并|同时|而且|且)(?={HAN_ACTION})"
+                       rf"|[,，]\s*(?:则|就|便)?(?={HAN_ACTION})")),
     ("and", re.compile(r"[,，]?\s*\b(?:and\s+)?(?=for (?:each|every)\b)|[,，](?=对于?每)", _FLAGS)),
     ("and", re.compile(rf"(?:\s*,\s*(?:and\s+|then\s+)?|\s+and\s+)(?={IMPERATIVE})", _FLAGS)),
     ("and", re.compile(r"[,，]\s*(?=(?!和|以及|等|及|或|与|也就是)[\u4e00-\u9fff]{3})")),
@@ -92,24 +91,21 @@ _CUTS: tuple[tuple[Link, "re.Pattern[str]"], ...] = (
     ("and", re.compile(rf"[,，]\s*(?={HAN_OUTCOME}{_HAN_SO})", _FLAGS)),
 )  # fmt: skip
 _LEADING = re.compile(
-    r"^(?:(?:please|and|also|so|just|then|first(?:ly)?|now|next|to|automatically|immediately|it "
-    r"should|"
-    r"it must|it (?:then )?(?:will|needs to)|i (?:want|need|would like)(?: you| it)? to|i'd "
-    r"like(?: you)? to|"
-    r"it|you should|we (?:want|need) to|"
-    r"make sure(?: to| that)?|be sure to|the (?:workflow|automation|flow|task) (?:should|must"
-    r"|needs to|requires|"
-    r"is to|will|also must)(?: also)?|(?:can|could) you)\b[,:]?\s+"
-    r"|请(?!我|经理|领导|老板|主管|财务|管理|负责|人|示)|帮我|麻烦|我想要?|我要"
-    r"|需要|自动|首先|先(?!问|征|经|请|让|审|得)|就|则|再|也|还|"
-    r"系统|随后|能够?|可以|应该?|要)+",
+    r"^(?:(?:please|and|also|so|just|then|first(?:ly)?|now|next|to|automatically|immediately"
+    r"|it should|it must|it (?:then )?(?:will|needs to)|i (?:want|need|would like)(?: you| it)? to"
+    r"|i'd like(?: you)? to|it|you should|we (?:want|need) to|make sure(?: to| that)?"
+    r"|be sure to|the (?:workflow|automation|flow|task) (?:should|must|needs to"
+    r"|requires|is to|will|also must)(?: also)?|(?:can|could) you)\b[,:]?\s+"
+    r"|请(?!我|经理|领导|老板|主管|财务|管理|负责|人|示)|帮我|麻烦|我想要?"
+    r"|我要|需要|自动|首先|先(?!问|征|经|请|让|审|得)|就|则|再|也|还|系统|随后|能够?|可以|应该?"
+    r"|要)+",
     _FLAGS,
 )
 _ELSE_START = re.compile(rf"^{_ELSE}[,，:]?\s*", _FLAGS)
 _IF_START = re.compile(rf"^(?P<word>{_IF})(?:\b|(?<=[\u4e00-\u9fff]))[,，]?\s*", _FLAGS)
 _TRAILING_IF = re.compile(
-    r"^(?P<act>.{4,}?)[,]?\s+(?P<word>only if|only when|if|when|unless|in case|as long "
-    r"as)\s+(?P<cond>.{4,})$",
+    r"^(?P<act>.{4,}?)[,]?\s+(?P<word>only if|only when|if|when|unless|in case|as long as)\s+"
+    r"(?P<cond>.{4,})$",
     _FLAGS,
 )
 _HAN_TRAILING = re.compile(
@@ -124,15 +120,15 @@ _BEFORE_NOUNS = frozenset({
 })  # fmt: skip
 _CONSENT = re.compile(
     r"^(?P<condition>(?:(?:it|this|that|i|they|he|she|the \w+) )?(?:is |was |gets? )?(?:not )?"
-    r"(?:approved?s?|rejected?s?|declined?s?|denied|accepted|confirmed|refused"
-    r"|says? (?:yes|no|ok)|do(?:es)? not (?:approve|agree)|don['’]?t (?:approve|agree)"
-    r"|(?:dis)?agrees?))\s+(?P<act>\w.+)$",
+    r"(?:approved?s?|rejected?s?|declined?s?|denied|accepted|confirmed|refused|says? (?:yes|no|ok)"
+    r"|do(?:es)? not (?:approve|agree)|don['’]?t (?:approve|agree)|(?:dis)?agrees?))\s+"
+    r"(?P<act>\w.+)$",
     _FLAGS,
 )
 _TALK = re.compile(r"^(?:you(?:'re|'d|'ve)?|your|working|using|building|needed|we)\b", _FLAGS)
 _IF_END = re.compile(
-    r"\s*(?:[,，:：]\s*(?:then\s+|则|就|便|那么)?|\s+then\s+|(?:的话|时|的时候)?[,，]?\s*(?:则"
-    r"|就|那么|便)(?!是))"
+    r"\s*(?:[,，:：]\s*(?:then\s+|则|就|便|那么)?|\s+then\s+"
+    r"|(?:的话|时|的时候)?[,，]?\s*(?:则|就|那么|便)(?!是))"
 )
 
 

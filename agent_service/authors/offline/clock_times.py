@@ -8,15 +8,15 @@ from agent_service.authors.offline.numerals import HAN_NUMBER, to_int
 _WORD_HOURS = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
 _PART = r"(?:\s*(?P<part>in the (?:morning|afternoon|evening)|at night))?"
 _CLOCK = (
-    r"(?P<hour>\d{1,2})(?:[:.](?P<minute>\d{2})(?::\d{2})?)?"
-    rf"\s*(?P<half>[ap]\.?m\.?\b|o'?clock\b)?{_PART}"
+    r"(?P<hour>\d{1,2})(?:[:.](?P<minute>\d{2})(?::\d{2})?)?\s*"
+    rf"(?P<half>[ap]\.?m\.?\b|o'?clock\b)?{_PART}"
 )
 _AT = re.compile(
     rf"(?:\bat|\b@|\baround|\bby|\bfrom|,|\band|&|\bto|/)\s*{_CLOCK}(?![\d%])", re.IGNORECASE
 )
 _BARE = re.compile(
-    r"(?<![\d.:/-])(?P<hour>\d{1,2})(?:[:.](?P<minute>\d{2}))?\s*(?P<half>[ap]\.?m\.?)(?!\w)|"
-    r"(?<![\d.:/-])(?P<hour2>[01]?\d|2[0-3])[:h](?P<minute2>[0-5]\d)(?![\d:])",
+    r"(?<![\d.:/-])(?P<hour>\d{1,2})(?:[:.](?P<minute>\d{2}))?\s*(?P<half>[ap]\.?m\.?)(?!\w)"
+    r"|(?<![\d.:/-])(?P<hour2>[01]?\d|2[0-3])[:h](?P<minute2>[0-5]\d)(?![\d:])",
     re.IGNORECASE,
 )
 _NAMED = re.compile(r"\b(?:at |by )?(?P<name>noon|midday|midnight)\b", re.IGNORECASE)
@@ -32,8 +32,8 @@ _WORDED = re.compile(
 )
 _HAN_PART = r"凌晨|清晨|早晨|早上|上午|中午|午后|下午|傍晚|晚上|夜里|半夜|早|晚"
 _HAN = re.compile(
-    rf"(?P<part>{_HAN_PART})?\s*(?P<hour>\d{{1,2}}|{HAN_NUMBER})\s*(?:点钟?|时|[:：])"
-    rf"(?!间)(?P<minute>半|一刻|三刻|整|\d{{1,2}}|{HAN_NUMBER})?(?:分)?"
+    rf"(?P<part>{_HAN_PART})?\s*(?P<hour>\d{{1,2}}|{HAN_NUMBER})\s*(?:点钟?"
+    rf"|时|[:：])(?!间)(?P<minute>半|一刻|三刻|整|\d{{1,2}}|{HAN_NUMBER})?(?:分)?"
 )
 _HAN_NAMED = re.compile(r"(正午|午夜|零点)")
 _MINUTES = {"half past": 30, "quarter past": 15, "quarter to": -15}

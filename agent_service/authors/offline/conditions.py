@@ -27,9 +27,9 @@ from agent_service.authors.offline.text import LITERAL, Text, is_han
 _FLAGS = re.IGNORECASE
 
 AMOUNT = (
-    r"(?:[$€£¥￥]\s*)?-?\d[\d,]*(?:\.\d+)?\s*(?:k\b|m\b|万|千|亿)?(?:\s*(?:%|percent|dollars"
-    r"|euros?|usd|eur|"
-    r"元|块钱?|美元|分钟|minutes?|hours?|days?|characters|items|°?c\b|°|degrees)(?!\w))?"
+    r"(?:[$€£¥￥]\s*)?-?\d[\d,]*(?:\.\d+)?\s*(?:k\b|m\b"
+    r"|万|千|亿)?(?:\s*(?:%|percent|dollars|euros?|usd|eur|元|块钱?"
+    r"|美元|分钟|minutes?|hours?|days?|characters|items|°?c\b|°|degrees)(?!\w))?"
     rf"|{HAN_NUMBER}(?:元|块钱?|美元)?|(?:a |one )?(?:hundred|thousand|million)"
 )
 _IS = (
@@ -38,32 +38,29 @@ _IS = (
 _NUMERIC: tuple[tuple[str, str], ...] = (
     (
         "gte",
-        r"(?:is |are )?(?:at least|no less than|not less than|greater than or equal(?: to)?|"
-        r"more than or equal to|>=|≥|⩾)",
+        r"(?:is |are )?(?:at least|no less than|not less than|greater than or equal(?: to)?"
+        r"|more than or equal to|>=|≥|⩾)",
     ),
     (
         "lte",
-        r"(?:is |are )?(?:at most|no more than|not more than|not over|not above|less than or "
-        r"equal(?: to)?|"
-        r"up to|<=|≤|⩽)",
+        r"(?:is |are )?(?:at most|no more than|not more than|not over|not above"
+        r"|less than or equal(?: to)?|up to|<=|≤|⩽)",
     ),
     (
         "gt",
-        rf"(?:{_IS} )?(?:over|above|greater than|more than|larger than|higher than|bigger than|"
-        rf"older than|longer than|beyond|exceeding|hotter than|warmer than)|(?:{_IS} )?>"
-        rf"|exceeds?|"
-        r"surpass(?:es)?|is greater",
+        rf"(?:{_IS} )?(?:over|above|greater than|more than|larger than|higher than|bigger than"
+        rf"|older than|longer than|beyond|exceeding|hotter than|warmer than)|(?:{_IS} )?>|exceeds?"
+        r"|surpass(?:es)?|is greater",
     ),
     (
         "lt",
-        rf"(?:{_IS} )?(?:under|below|less than|lower than|smaller than|fewer than|younger than|"
-        rf"shorter than|colder than|cheaper than)|(?:{_IS} )?<",
+        rf"(?:{_IS} )?(?:under|below|less than|lower than|smaller than|fewer than|younger than"
+        rf"|shorter than|colder than|cheaper than)|(?:{_IS} )?<",
     ),
     ("equals", r"(?:is |are )?(?:exactly|equals?(?: to)?|equal to|==?)|(?:is|are|was)"),
     (
         "not_equals",
-        r"(?:is|are) not(?: equal to)?|isn't|aren't|does not equal|doesn't equal|!=|≠"
-        r"|<>",
+        r"(?:is|are) not(?: equal to)?|isn't|aren't|does not equal|doesn't equal|!=|≠|<>",
     ),
     ("gte", r"(?:大于等于|大于或等于|不少于|不小于|不低于|至少(?:是|为)?)"),
     ("lte", r"(?:小于等于|小于或等于|不大于|不多于|不高于|不超过|至多|最多)"),
@@ -75,13 +72,11 @@ _NUMERIC: tuple[tuple[str, str], ...] = (
 _TEXTUAL: tuple[tuple[str, str], ...] = (
     (
         "not_contains",
-        r"(?:does not|doesn't|do not|don't) (?:contain|include|mention|have)|不包含"
-        r"|不含|没有提到",
+        r"(?:does not|doesn't|do not|don't) (?:contain|include|mention|have)|不包含|不含|没有提到",
     ),
     (
         "contains",
-        r"(?:contains?|includes?|mentions?|has the words?|containing|包含|含有|提到"
-        r"|包括)",
+        r"(?:contains?|includes?|mentions?|has the words?|containing|包含|含有|提到|包括)",
     ),
     ("not_starts_with", r"(?:does not|doesn't) (?:start|begin) with"),
     ("starts_with", r"(?:starts?|begins?) with|以(?=.+开头)"),
@@ -89,9 +84,8 @@ _TEXTUAL: tuple[tuple[str, str], ...] = (
     ("regex", r"match(?:es)?(?: the)? (?:regex|pattern|regular expression)"),
     (
         "not_equals",
-        r"(?:is|are|was) not(?: equal to)?|isn't|aren't|does not equal|doesn't equal"
-        r"|!=|≠|"
-        r"不等于|不是|不为|differs from",
+        r"(?:is|are|was) not(?: equal to)?|isn't|aren't|does not equal|doesn't equal|!=|≠"
+        r"|不等于|不是|不为|differs from",
     ),
     ("equals", r"(?:is |are )?(?:equals?(?: to)?|equal to|set to|==?)|(?:is|are|was|=|等于|为|是)"),
 )
@@ -99,18 +93,15 @@ _UNARY: tuple[tuple[str, str, str], ...] = (
     (
         "string",
         "empty",
-        r"(?:is|are) (?:empty|blank|missing|not (?:set|present|given|provided"
-        r"|there|available)"
-        r"|null|undefined)|(?:does not|doesn't|do not) exist|(?:has no|lacks?) "
-        r"value|"
-        r"(?:为空|是空的?|不存在|没有填|缺失)",
+        r"(?:is|are) (?:empty|blank|missing|not (?:set|present|given|provided|there|available)"
+        r"|null|undefined)|(?:does not|doesn't|do not) exist|(?:has no|lacks?) value"
+        r"|(?:为空|是空的?|不存在|没有填|缺失)",
     ),
     (
         "string",
         "not_empty",
-        r"(?:is|are) (?:not (?:empty|blank|missing|null)|present|set|given"
-        r"|provided|"
-        r"available|there)|exists?|(?:不为空|非空|存在|有值)",
+        r"(?:is|are) (?:not (?:empty|blank|missing|null)|present|set|given|provided|available"
+        r"|there)|exists?|(?:不为空|非空|存在|有值)",
     ),
     ("boolean", "true", r"(?:is|are) (?:true|yes|on|enabled|checked)|(?:为真|是真的?|为是)"),
     ("boolean", "false", r"(?:is|are) (?:false|no|off|disabled|unchecked)|(?:为假|为否)"),
@@ -118,27 +109,25 @@ _UNARY: tuple[tuple[str, str, str], ...] = (
 
 _APPROVED = re.compile(
     r"^(?:(?:i|we|they|he|she|it|this|that|the (?:manager|boss|request|approver|order))\s*)?"
-    r"(?:(?:is|was|gets?|has been)\s+)?(?:approved?s?|agrees?|confirmed?|accept(?:s|ed)?|says? "
-    r"(?:yes|ok))"
-    r"(?: it| this| that)?$|^(?:被)?(?:批准|通过|同意)(?:了|后|的话)?$|^(?:审批|审核)通过$",
+    r"(?:(?:is|was|gets?|has been)\s+)?"
+    r"(?:approved?s?|agrees?|confirmed?|accept(?:s|ed)?|says? (?:yes|ok))(?: it| this| that)?$"
+    r"|^(?:被)?(?:批准|通过|同意)(?:了|后|的话)?$|^(?:审批|审核)通过$",
     _FLAGS,
 )
 _REJECTED = re.compile(
-    r"^(?:(?:i|we|they|he|she|it|this|that)\s*)?(?:(?:is|was|gets?|has been)\s+)?"
-    r"(?:rejected?s?|declined?s?|denied|denies|refused?s?|not approved|disapproved?s?|says? no"
-    r"|disagrees?|(?:do(?:es)? not|don['’]?t|doesn['’]?t) (?:approve|agree|want))"
-    r"(?: it| this| that)?$|^(?:被)?(?:拒绝|驳回|不同意|不通过|不批准)(?:了|的话)?$|^(?:审批"
-    r"|审核)(?:不通过|被拒绝?)$",
+    r"^(?:(?:i|we|they|he|she|it|this|that)\s*)?(?:(?:is|was|gets?|has been)\s+)?(?:rejected?s?"
+    r"|declined?s?|denied|denies|refused?s?|not approved|disapproved?s?|says? no|disagrees?"
+    r"|(?:do(?:es)? not|don['’]?t|doesn['’]?t) (?:approve|agree|want))(?: it| this| that)?$"
+    r"|^(?:被)?(?:拒绝|驳回|不同意|不通过|不批准)(?:了|的话)?$|^(?:审批|审核)(?:不通过|被拒绝?)$",
     _FLAGS,
 )
 _SIDE_BY_SIDE = re.compile(rf"^(?P<subject>[\w. ]{{1,40}}?)\s*(?P<value>{LITERAL})$")
 _STATE = re.compile(
-    r"^(?:(?:it|this|that|(?:the |a |an )?[\w -]{0,40}?)\s*(?:is|was|has been|are"
-    r"|were)\s+)?(?P<not>not\s+)?"
-    r"(?:still\s+)?(?P<state>complete|completed|finished|successful|succeeded|failed|ready|done|"
-    r"available|unavailable|valid|invalid|pending|processing|open|closed|paid|unpaid|expired"
-    r"|active|"
-    r"inactive|found|missing|new|overdue|cancelled|confirmed|verified|enabled|disabled)$",
+    r"^(?:(?:it|this|that|(?:the |a |an )?[\w -]{0,40}?)\s*(?:is|was|has been|are|were)\s+)?"
+    r"(?P<not>not\s+)?(?:still\s+)?"
+    r"(?P<state>complete|completed|finished|successful|succeeded|failed|ready|done|available"
+    r"|unavailable|valid|invalid|pending|processing|open|closed|paid|unpaid|expired|active"
+    r"|inactive|found|missing|new|overdue|cancelled|confirmed|verified|enabled|disabled)$",
     re.IGNORECASE,
 )
 _CONTENT = re.compile(
@@ -161,9 +150,8 @@ _NUMERIC_PATTERNS = tuple(
     _Numeric(
         operator,
         re.compile(
-            rf"{_SUBJECT}\s*(?:{words})\s*(?P<value>{AMOUNT})(?P<tail>\s+or (?:more|less"
-            rf"|fewer|above|"
-            rf"below|over|higher|lower|greater)|以上|以下)?",
+            rf"{_SUBJECT}\s*(?:{words})\s*(?P<value>{AMOUNT})(?P<tail>\s+or "
+            r"(?:more|less|fewer|above|below|over|higher|lower|greater)|以上|以下)?",
             _FLAGS,
         ),
     )
@@ -181,9 +169,9 @@ _TEXT_PATTERNS = tuple(
     (
         operator,
         re.compile(
-            rf"{_SUBJECT}\s*(?:(?<=[\u4e00-\u9fff\s\ue000-\uf8ff])"
-            rf"|\b)(?:{words})\s*(?P<value>{LITERAL}"
-            rf"(?:\s*(?:or|,|或|、)\s*{LITERAL})*|[^\s,，。;；]+(?:\s+[^\s,，。;；]+){{0,3}})",
+            rf"{_SUBJECT}\s*(?:(?<=[\u4e00-\u9fff\s\ue000-\uf8ff])|\b)"
+            rf"(?:{words})\s*(?P<value>{LITERAL}(?:\s*(?:or|,|或|、)\s*{LITERAL})*"
+            r"|[^\s,，。;；]+(?:\s+[^\s,，。;；]+){0,3})",
             _FLAGS,
         ),
     )

@@ -16,14 +16,13 @@ _HAN_FIELDS = {
     "消息": "message", "订单金额": "amount",
 }  # fmt: skip
 _NOISE = re.compile(
-    r"^(?:(?:the|a|an|its?|their|his|her|my|our|your|each|every|any|this|that|these|those|whole|"
-    r"new|incoming|given|received|current|value of|field|fields?|named|called)\s+)+",
+    r"^(?:(?:the|a|an|its?|their|his|her|my|our|your|each|every|any|this|that|these|those|whole"
+    r"|new|incoming|given|received|current|value of|field|fields?|named|called)\s+)+",
     re.IGNORECASE,
 )
 _ENTITY = re.compile(
     r"^(?:order|request|payload|body|webhook|message|item|record|row|event|form|input|response"
-    r"|result|"
-    r"ticket|invoice|payment|data|json|lead|submission|purchase)(?:'s)?\s+(?=\w)",
+    r"|result|ticket|invoice|payment|data|json|lead|submission|purchase)(?:'s)?\s+(?=\w)",
     re.IGNORECASE,
 )
 _TAIL = re.compile(r"\s+(?:field|value|property|attribute|key|column|字段)s?$", re.IGNORECASE)

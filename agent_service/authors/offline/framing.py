@@ -17,12 +17,11 @@ _FRAME = re.compile(
     r"\b(?:please\s+)?(?:(?:can|could|would) you (?:please )?)?(?:i (?:want|need|would like)"
     r"(?: you)?(?: to)?|i'd like(?: you)? to|help me(?: to)?|let'?s)\b\s*(?:to )?"
     rf"|\b(?:please )?{_MAKING}\s+(?:me\s+)?(?:a|an|the|this|another|one)?\s*"
-    rf"(?:[\w-]+\s+){{0,4}}?{_THING}\b"
-    r"(?:\s*(?:that|which|to|for|where|named|called|so that|:)\b)?"
+    rf"(?:[\w-]+\s+){{0,4}}?{_THING}\b(?:\s*(?:that|which|to|for|where|named|called|so that|:)\b)?"
     r"|\b(?:this|the) (?:n8n )?(?:workflow|automation|template|flow)\b"
     r"(?:\s+(?:is|will|should|can|automatically|demonstrates how to|allows you to))*"
-    r"|请?(?:帮我|给我|为我)?(?:创建|建立?|做|搭建|设计|生成|构建)一?个"
-    r"[^,，。\n]{0,12}?(?:工作流|流程|自动化)[,，:：]?",
+    r"|请?(?:帮我|给我|为我)?(?:创建|建立?"
+    r"|做|搭建|设计|生成|构建)一?个[^,，。\n]{0,12}?(?:工作流|流程|自动化)[,，:：]?",
     _FLAGS,
 )
 _NAMED = re.compile(
@@ -33,35 +32,32 @@ _NAMED = re.compile(
 _A_NODE = re.compile(r"\b(?:node|step|field|property|block|trigger)s?\s+$", _FLAGS)
 _PLAN_FIRST = re.compile(
     r"\b(?:first,? )?(?:create|make|show(?: me)?|give me|propose|present) (?:me )?"
-    r"(?:a|the|your)?\s*(?:structured |short )?plan\b"
-    r"|\bbefore (?:you )?build(?:ing)?\b|\bdo not skip the plan\b"
-    r"|先(?:给我)?(?:看|列|出)[^,，。\n]*?(?:计划|方案)",
+    r"(?:a|the|your)?\s*(?:structured |short )?plan\b|\bbefore (?:you )?build(?:ing)?\b"
+    r"|\bdo not skip the plan\b|先(?:给我)?(?:看|列|出)[^,，。\n]*?(?:计划|方案)",
     _FLAGS,
 )
 _PLAN_TALK = re.compile(
-    r"\bplan\b[^.\n]*\bapprov|\bplan (?:card|approval)|\bdo not (?:skip|use)\b|"
-    r"\bapprove the plan|\bbefore building\b|^after i approve,?$|\bshow me (?:the|a|your) plan\b",
+    r"\bplan\b[^.\n]*\bapprov|\bplan (?:card|approval)|\bdo not (?:skip|use)\b|\bapprove the plan"
+    r"|\bbefore building\b|^after i approve,?$|\bshow me (?:the|a|your) plan\b",
     _FLAGS,
 )
 _AFTER_PLAN = re.compile(r"\bafter i approve(?: the plan(?: card)?)?,?", _FLAGS)
 _META = re.compile(
-    r"^(?:configure|verify|test|name|after saving|before building|make sure (?:the|it) works|"
-    r"don'?t ask|do not ask|important|requirements?|output must|workflow must|it should be|"
-    r"i want|note|goal|purpose)\b.*"
-    r"|^(?:thanks?(?: you)?|ok(?:ay)?|great|yes|no|try again|retry|go on|continue|好的|谢谢"
-    r"|再试一次)$",
+    r"^(?:configure|verify|test|name|after saving|before building|make sure (?:the|it) works"
+    r"|don'?t ask|do not ask|important|requirements?|output must|workflow must|it should be|i want"
+    r"|note|goal|purpose)\b.*|^(?:thanks?(?: you)?|ok(?:ay)?|great|yes|no|try again|retry|go on"
+    r"|continue|好的|谢谢|再试一次)$",
     _FLAGS,
 )
 _EMPTY = re.compile(
-    r"^(?:it )?(?:run|start|begin|check|schedule|trigger|execute|go|work)(?:s|es)?(?: it)?:?$"
-    r"|^(?:(?:please|create|build|make|set up|with|a|an|the|me|new|simple|workflow|automation|in"
-    r"|for|"
-    r"to|and|then|using|that|which|it|of|by|[\ue000-\uf8ff]|创建|一个|工作流|流程)\s*)+[,.:]?$",
+    r"^(?:it )?(?:run|start|begin|check|schedule|trigger|execute|go|work)(?:s|es)?(?: it)?:?$|^"
+    r"(?:(?:please|create|build|make|set up|with|a|an|the|me|new|simple|workflow|automation|in|for"
+    r"|to|and|then|using|that|which|it|of|by|[\ue000-\uf8ff]|创建|一个|工作流|流程)\s*)+[,.:]?$",
     _FLAGS,
 )
 _TELLS = re.compile(
-    r"^(?:(?:the|an?|my|our|their|its|this|that|these|those|there|they|we|i|it|you|he|she|each|every"
-    r"|all|some|no|both|which|who|because|so that|since|as|by|for|using|with|at|in|on)\b"
+    r"^(?:(?:the|an?|my|our|their|its|this|that|these|those|there|they|we|i|it|you|he|she|each"
+    r"|every|all|some|no|both|which|who|because|so that|since|as|by|for|using|with|at|in|on)\b"
     r"|这|那|我|它|他|因为|所以|其中|每)",
     _FLAGS,
 )

@@ -20,25 +20,23 @@ _NOUN = (
 )
 _EACH = r"(?:each|every|all|any|only|those|the ones|the)"
 _AMOUNTS = re.compile(
-    r"\b(?:orders?|invoices?|payments?|purchases?|transactions?|expenses?|refunds?|deals?"
-    r"|amounts?)\s+(?P<condition>(?:over|above|greater than|more than|larger than|under|below"
-    rf"|less than)\s+(?:{AMOUNT}))",
+    r"\b(?:orders?|invoices?|payments?|purchases?|transactions?"
+    r"|expenses?|refunds?|deals?|amounts?)\s+(?P<condition>"
+    rf"(?:over|above|greater than|more than|larger than|under|below|less than)\s+(?:{AMOUNT}))",
     _FLAGS,
 )
 _WHERE = re.compile(
     rf"\b(?P<each>{_EACH}\s+(?=\w)|(?=those|them|ones))?(?:(?:new|open|single)\s+)?"
-    rf"(?:{_NOUN}|(?<=each )\w+|(?<=every )\w+)"
-    r"\s+(?P<where>(?:with|whose|where|having|that|which|for which)\s+"
-    r"(?:(?:has|have|had)\s+|(?:an?|the|its?|their)\s+)*(?P<condition>\S.*))$",
+    rf"(?:{_NOUN}|(?<=each )\w+|(?<=every )\w+)\s+(?P<where>(?:with|whose|where|having|that|which"
+    r"|for which)\s+(?:(?:has|have|had)\s+|(?:an?|the|its?|their)\s+)*(?P<condition>\S.*))$",
     _FLAGS,
 )
 _TARGET = re.compile(
     rf"[,，]|\s+(?:to|into|at|via|on|in|and|from|then)\s|\s+(?={ACTION_START})|$", _FLAGS
 )
 _HAN = re.compile(
-    r"(?P<condition>(?:(?!把|将|对|每|个|条)[\w\u4e00-\u9fff]){1,8}?"
-    r"(?:大于等于|不少于|不低于|至少|小于等于|不超过|大于|超过|高于|多于|小于|低于|少于|不足|等于)"
-    rf"\s*(?:{AMOUNT}))的",
+    r"(?P<condition>(?:(?!把|将|对|每|个|条)[\w\u4e00-\u9fff]){1,8}?(?:大于等于|不少于|不低于|至少"
+    rf"|小于等于|不超过|大于|超过|高于|多于|小于|低于|少于|不足|等于)\s*(?:{AMOUNT}))的",
     _FLAGS,
 )
 

@@ -3,8 +3,8 @@
 import re
 
 _WANTED = re.compile(
-    r"\b(?:ai|llms?|gpt[\w.-]*|chat ?gpt|openai|claude|gemini|mistral|llama|deepseek|anthropic"
-    r"|(?:language )?models?|agents?|assistants?)\b"
+    r"\b(?:ai|llms?|gpt[\w.-]*|chat ?gpt|openai|claude|gemini|mistral|llama"
+    r"|deepseek|anthropic|(?:language )?models?|agents?|assistants?)\b"
     r"|\b(?:summari[sz]|translat|classif|categori[sz]|triage|rewrit|rephras|proofread|sentiment)"
     r"|人工智能|大模型|模型|智能|总结|摘要|概括|翻译|分类|改写|润色|(?<![A-Za-z])AI(?![A-Za-z])",
     re.IGNORECASE,

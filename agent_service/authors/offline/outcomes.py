@@ -36,9 +36,9 @@ _THING = _one_of(
     "(?:(?:http|response|return)[ -])?(?:status|code)(?:[ -]code)?",
 )  # fmt: skip
 _SUBJECT = (
-    rf"(?:(?:(?:the|its?|that|this|our|my|any) )?(?:(?:http|web|api|get|post|first) )?{_THING}"
-    rf"(?: (?:of|from|at|to) (?:the )?{LITERAL})?"
-    rf"|it|that|this|they|everything|anything|something|(?:the )?{LITERAL})"
+    r"(?:(?:(?:the|its?|that|this|our|my|any) )?"
+    rf"(?:(?:http|web|api|get|post|first) )?{_THING}(?: (?:of|from|at|to) (?:the )?{LITERAL})?|it"
+    rf"|that|this|they|everything|anything|something|(?:the )?{LITERAL})"
 )
 _GOOD = _one_of(
     "ok(?:ay)?", "fine", "up(?: and running)?", "online", "healthy", "available", "reachable",
@@ -85,8 +85,8 @@ _HAN_THING = _one_of(
     "检查(?:结果)?", "结果", "调用", "访问", "地址", "链接", "响应", "返回(?:值|结果)?", "应用",
 )  # fmt: skip
 _HAN_SUBJECT = (
-    rf"(?:该|这个?|那个?)?(?:{_HAN_THING}|{LITERAL})?\s*的?\s*"
-    r"(?:(?:HTTP ?|返回的?|响应的?)?(?:状态|状态码|返回码|响应码|代码|code|status))?"
+    rf"(?:该|这个?|那个?)?(?:{_HAN_THING}|{LITERAL})?\s*的?\s*(?:(?:HTTP ?|返回的?"
+    r"|响应的?)?(?:状态|状态码|返回码|响应码|代码|code|status))?"
 )
 _HAN_GOOD = r"(?:正常|ok|可用|可达|可访问|健康|成功|在线|没有?问题|没事|良好|通过|通畅|无异常)"
 _HAN_BAD = _one_of(
@@ -165,13 +165,13 @@ _RULES: tuple[tuple[str, Callable[["re.Match[str]"], Outcome | Comparison]], ...
 )
 _PATTERNS = tuple((re.compile(words, re.IGNORECASE), make) for words, make in _RULES)
 HAN_OUTCOME = (
-    rf"(?:{_HAN_SUBJECT}\s*(?:(?:{_HAN_NOT}|是|为)?\s*(?:{_HAN_GOOD}|{_HAN_BAD})|"
-    rf"(?:{_HAN_IS_NOT}|{_HAN_IS})\s*[1-5](?:\d\d|xx)))"
+    rf"(?:{_HAN_SUBJECT}\s*(?:(?:{_HAN_NOT}"
+    rf"|是|为)?\s*(?:{_HAN_GOOD}|{_HAN_BAD})|(?:{_HAN_IS_NOT}|{_HAN_IS})\s*[1-5](?:\d\d|xx)))"
 )
 """A regular expression for how it went, in Chinese."""
 
 _FOLLOWS = re.compile(
-    rf"\s*(?:$|[,，:：]|的话|的时候|时|之后|后|就|则|便|那么?)|\s+(?:then|please)\b"
+    r"\s*(?:$|[,，:：]|的话|的时候|时|之后|后|就|则|便|那么?)|\s+(?:then|please)\b"
     rf"|\s+(?={ACTION_START})|\s*(?={HAN_ACTION})",
     re.IGNORECASE,
 )

@@ -178,8 +178,8 @@ _NOBODY = "(?P<number>$.)?"
 
 _PATTERNS: tuple[tuple[str, Reader], ...] = (
     (
-        r"(?:\bcron\b[\s:=]*(?:expression|schedule)?[\s:=]*)?"
-        rf"(?<![\w*])((?:{_CRON_FIELD}\s+){{4,5}}{_CRON_FIELD})(?![\w*])",
+        r"(?:\bcron\b[\s:=]*(?:expression|schedule)?[\s:=]*)?(?<![\w*])"
+        rf"((?:{_CRON_FIELD}\s+){{4,5}}{_CRON_FIELD})(?![\w*])",
         _cron,
     ),
     (
@@ -192,8 +192,8 @@ _PATTERNS: tuple[tuple[str, Reader], ...] = (
         _nth_weekday,
     ),
     (
-        rf"(?:\b{_EACH} year|\byearly|\bannually)[^.,\n]*?\b(?P<month>{_MONTH})\.? "
-        rf"(?:the )?(?P<day>\d{{1,2}})?{_NOBODY}",
+        rf"(?:\b{_EACH} year|\byearly|\bannually)[^.,\n]*?\b(?P<month>{_MONTH})\.? (?:the )?"
+        rf"(?P<day>\d{{1,2}})?{_NOBODY}",
         _on_date,
     ),
     (
@@ -229,13 +229,13 @@ _PATTERNS: tuple[tuple[str, Reader], ...] = (
     ),
     (rf"\b{_EACH}\s+{_COUNT}(?P<unit>day|week|month)s?\b(?!\s+of\b)", _interval),
     (
-        rf"每(?:隔|过)?(?P<count>\d+|{HAN_NUMBER}|半个?)?个?"
-        rf"(?P<unit>秒|分钟|小时|钟头|天|日|周|星期|月)(?:{_PART_WORDS})?",
+        rf"每(?:隔|过)?(?P<count>\d+|{HAN_NUMBER}"
+        rf"|半个?)?个?(?P<unit>秒|分钟|小时|钟头|天|日|周|星期|月)(?:{_PART_WORDS})?",
         _interval,
     ),
     (
-        r"\b(hourly|daily|nightly|weekly|bi-?weekly|fortnightly|monthly|quarterly|yearly|"
-        r"annually)\b",
+        r"\b(hourly|daily|nightly|weekly|bi-?weekly|fortnightly|monthly|quarterly|yearly"
+        r"|annually)\b",
         _adverb,
     ),
     (rf"\b(?:every|each|in the|all)\s+(?:single )?(?:{_PART_WORDS})s?\b", _daily),

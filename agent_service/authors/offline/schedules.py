@@ -26,8 +26,8 @@ _BUSINESS_HOURS = re.compile(
     r"\b(?:during|within|in) (?:business|working|office|work) hours\b|(?:工作|办公)时间内?", _FLAGS
 )
 _BETWEEN = re.compile(
-    r"\b(?:between|from)\s+(\d{1,2})(?::00)?\s*([ap]m)?\s*(?:and|to|until|till|-|–)\s*"
-    r"(\d{1,2})(?::00)?\s*([ap]m)?\b",
+    r"\b(?:between|from)\s+(\d{1,2})(?::00)?\s*([ap]m)?\s*(?:and|to|until|till|-|–)\s*(\d{1,2})"
+    r"(?::00)?\s*([ap]m)?\b",
     _FLAGS,
 )
 

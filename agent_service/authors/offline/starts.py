@@ -29,49 +29,44 @@ class StartFound:
 
 _WHEN = r"(?:when(?:ever)?|once|after|if|as soon as|(?:every|each|any) ?time(?: that)?|on|upon)"
 _HTTP_NOUN = (
-    r"(?:web ?hooks?|http(?:s)? (?:post |get )?(?:requests?|calls?)|api (?:requests?|calls?)|"
-    r"(?:post|get|put|incoming|inbound|http) (?:requests?|calls?)|payloads?|POST|callback)"
+    r"(?:web ?hooks?|http(?:s)? (?:post |get )?(?:requests?|calls?)|api (?:requests?|calls?)"
+    r"|(?:post|get|put|incoming|inbound|http) (?:requests?|calls?)|payloads?|POST|callback)"
 )
 _ARRIVES = (
-    r"(?:arrives?|comes? in|is received|gets? received|is called|gets? called|fires?|is "
-    r"triggered|hits?|"
-    r"is sent|lands?|happens|is posted|is hit)"
+    r"(?:arrives?|comes? in|is received|gets? received|is called|gets? called|fires?|is triggered"
+    r"|hits?|is sent|lands?|happens|is posted|is hit)"
 )
 _DOING = (
-    r"(?:run|reply|respond|send|fetch|summari[sz]e|classify|translate|ask|wait|save|store|notify|"
-    r"return|forward|extract|stop|filter|check|echo|post (?:it|them|the)|add (?:a|the)|set)"
+    r"(?:run|reply|respond|send|fetch|summari[sz]e|classify|translate|ask|wait|save|store|notify"
+    r"|return|forward|extract|stop|filter|check|echo|post (?:it|them|the)|add (?:a|the)|set)"
     r"(?:s|es)?\b"
 )
 _END = (
-    r"[^,，.;。\n]*?(?=[,，.;。]|\bthen\b|\band (?:the|its|their)\b|"
-    rf"(?<!\bto)(?<!\bthe)(?<!\ba)(?<!\ban)(?:\s+|(?<=\s))(?:and |that |which )?{_DOING}|$)"
+    r"[^,，.;。\n]*?(?=[,，.;。]|\bthen\b|\band (?:the|its|their)\b"
+    rf"|(?<!\bto)(?<!\bthe)(?<!\ba)(?<!\ban)(?:\s+|(?<=\s))(?:and |that |which )?{_DOING}|$)"
 )
 _WEBHOOK: tuple["re.Pattern[str]", ...] = (
     re.compile(
-        rf"\b{_WHEN}\s+(?:(?:a|an|the|any|my|our|new"
-        rf"|incoming)\s+)*(?:[\w-]+\s+){{0,2}}?{_HTTP_NOUN}\b{_END}",
-        _FLAGS,
-    ),
-    re.compile(
-        rf"\b{_WHEN}\s+(?:i|we|it|the workflow|you)\s+(?:receives?|gets?)\s+(?:(?:a|an|the|any"
-        rf"|new|incoming)\s+)*"
+        rf"\b{_WHEN}\s+(?:(?:a|an|the|any|my|our|new|incoming)\s+)*"
         rf"(?:[\w-]+\s+){{0,2}}?{_HTTP_NOUN}\b{_END}",
         _FLAGS,
     ),
     re.compile(
-        rf"\b{_WHEN}\s+(?:someone|somebody|anyone|a (?:client|user|customer|caller|system)"
-        rf"|another system|the "
-        rf"(?:client|frontend|app|shop|system)|my \w+|[\w-]+)\s+(?:posts?|sends?|calls?|hits?"
-        rf"|submits?|makes?|puts?)\b"
-        rf"[^,，.;。\n]*?(?:\bto\b\s*[\ue000-\uf8ff]|[\ue000-\uf8ff]|{_HTTP_NOUN}\b|\bas json\b"
-        rf"|\bendpoint\b){_END}",
+        rf"\b{_WHEN}\s+(?:i|we|it|the workflow|you)\s+(?:receives?|gets?)\s+"
+        rf"(?:(?:a|an|the|any|new|incoming)\s+)*(?:[\w-]+\s+){{0,2}}?{_HTTP_NOUN}\b{_END}",
         _FLAGS,
     ),
     re.compile(
-        r"(?:当|每当|一旦|如果)?(?:有人|用户|客户|系统)?(?:收到|接收到?|有|来了?|触发)(?:一个"
-        r"|一条|新的?|来自[^,，]*?的)*"
-        r"[^,，。\n]*?(?:web ?hook|网络钩子|(?:http|post|get)?\s*请求|回调)[^,，。\n]*?(?:时候?|后"
-        r"|到达|,|，|。|$)",
+        rf"\b{_WHEN}\s+(?:someone|somebody|anyone|a (?:client|user|customer|caller|system)"
+        r"|another system|the (?:client|frontend|app|shop|system)|my \w+|[\w-]+)\s+(?:posts?"
+        r"|sends?|calls?|hits?|submits?|makes?|puts?)\b[^,，.;。\n]*?(?:\bto\b\s*[\ue000-\uf8ff]"
+        rf"|[\ue000-\uf8ff]|{_HTTP_NOUN}\b|\bas json\b|\bendpoint\b){_END}",
+        _FLAGS,
+    ),
+    re.compile(
+        r"(?:当|每当|一旦|如果)?(?:有人|用户|客户|系统)?(?:收到|接收到?|有|来了?"
+        r"|触发)(?:一个|一条|新的?|来自[^,，]*?的)*[^,，。\n]*?(?:web ?hook"
+        r"|网络钩子|(?:http|post|get)?\s*请求|回调)[^,，。\n]*?(?:时候?|后|到达|,|，|。|$)",
         _FLAGS,
     ),
     re.compile(
@@ -80,15 +75,14 @@ _WEBHOOK: tuple["re.Pattern[str]", ...] = (
         0,
     ),
     re.compile(
-        rf"\b(?:receiv(?:es?|ing)|accept(?:s|ing)?|get(?:s|ting)?|tak(?:es?|ing)|ingest(?:s"
-        rf"|ing)?|listen(?:s|ing)?(?: for)?)\s+"
-        rf"(?:(?:a|an|the|any|new|incoming)\s+)*(?:[\w-]+\s+){{0,3}}?{_HTTP_NOUN}\b"
-        rf"(?:\s+(?:post|get|put|calls?|requests?))?(?:\s+(?:with|containing|at|on|to|from"
-        rf"|for)\b{_END})?",
+        r"\b(?:receiv(?:es?|ing)|accept(?:s|ing)?|get(?:s|ting)?|tak(?:es?|ing)"
+        r"|ingest(?:s|ing)?|listen(?:s|ing)?(?: for)?)\s+(?:(?:a|an|the|any|new|incoming)\s+)*"
+        rf"(?:[\w-]+\s+){{0,3}}?{_HTTP_NOUN}\b(?:\s+(?:post|get|put|calls?|requests?))?"
+        rf"(?:\s+(?:with|containing|at|on|to|from|for)\b{_END})?",
         _FLAGS,
     ),
     re.compile(
-        rf"\bweb ?hook (?:workflow|endpoint|flow|automation|trigger|api)?\s*(?:that|which|to)?\s*"
+        r"\bweb ?hook (?:workflow|endpoint|flow|automation|trigger|api)?\s*(?:that|which|to)?\s*"
         rf"(?:receives?|accepts?|takes?|gets?)?{_END}",
         _FLAGS,
     ),
@@ -97,17 +91,15 @@ _WEBHOOK: tuple["re.Pattern[str]", ...] = (
 _MENTIONED: tuple["re.Pattern[str]", ...] = (
     re.compile(
         r"\b(?:(?:triggered|started|called|invoked|exposed|available) (?:by|via|through|from"
-        r"|over|as) "
-        r"(?:a |an )?(?:simple )?(?:http (?:requests?|calls?)|api (?:calls?|requests?))"
-        r"|(?:by|via|through|from|using|over|with) (?:a |an )?(?:simple )?web ?hooks?)"
-        rf"{_END}",
+        r"|over|as) (?:a |an )?(?:simple )?(?:http (?:requests?|calls?)|api (?:calls?|requests?))"
+        rf"|(?:by|via|through|from|using|over|with) (?:a |an )?(?:simple )?web ?hooks?){_END}",
         _FLAGS,
     ),
     re.compile(r"\b(?:web ?hooks?|webhook[ -]triggered)\b(?: trigger)?:?", _FLAGS),
     re.compile(
-        r"\b(?:expose|provide|offer|serve|build|create|make)s?\s+(?:a|an)\s+(?:(?:simple|small"
-        r"|rest|http|json)\s+)*"
-        r"(?:api|endpoint)s?(?: endpoint)?\b(?:\s+(?:that|which|to|for|at|where|returning)\b)?",
+        r"\b(?:expose|provide|offer|serve|build|create|make)s?\s+(?:a|an)\s+"
+        r"(?:(?:simple|small|rest|http|json)\s+)*(?:api|endpoint)s?(?: endpoint)?\b"
+        r"(?:\s+(?:that|which|to|for|at|where|returning)\b)?",
         _FLAGS,
     ),
     re.compile(
@@ -116,32 +108,27 @@ _MENTIONED: tuple["re.Pattern[str]", ...] = (
 )
 """Mentions a webhook or an API that others call."""
 _ARRIVAL = re.compile(
-    rf"\b{_WHEN}\s+(?:(?:a|an|the|any|new|incoming|each|every)\s+)+(?P<what>[\w-]+(?: "
-    rf"[\w-]+){{0,2}}?)\s+"
-    rf"(?:{_ARRIVES}|is (?:placed|created|submitted|made|added|registered|completed|paid)"
-    rf"|(?:signs?|checks?) (?:up|out)|"
-    rf"registers?|subscribes?){_END}"
-    r"|(?:当|每当|一旦)?(?:收到|接到|有|来了)(?:一个|一条|一笔|新的?|客户的?|用户的?)*(?P<han>订单|消息|请求"
-    r"|表单|数据|通知|支付|付款|线索|工单|评论|用户注册)"
+    rf"\b{_WHEN}\s+(?:(?:a|an|the|any|new|incoming|each|every)\s+)+(?P<what>[\w-]+"
+    rf"(?: [\w-]+){{0,2}}?)\s+(?:{_ARRIVES}|is (?:placed|created|submitted|made|added"
+    rf"|registered|completed|paid)|(?:signs?|checks?) (?:up|out)|registers?|subscribes?){_END}"
+    r"|(?:当|每当|一旦)?(?:收到|接到|有|来了)(?:一个|一条|一笔|新的?|客户的?"
+    r"|用户的?)*(?P<han>订单|消息|请求|表单|数据|通知|支付|付款|线索|工单|评论|用户注册)"
     rf"(?:到达|进来)?(?:的?时候?|之?后|就)?\s*(?=[,，。]|$|{HAN_ACTION}|如果|若|由|POST)",
     _FLAGS,
 )
 _MANUAL = re.compile(
-    r"\b(?:(?:on|with|by|using|via) (?:a )?)?manual(?:ly)?(?:[ -](?:trigger(?:ed)?|start(?:ed)?"
-    r"|run|execution))?(?: it)?\b"
-    r"|\b(?:when|whenever|once|if) i (?:click|press|push|hit|run|start|execute|trigger|ask"
-    r"|say)\b[^,.\n]*"
+    r"\b(?:(?:on|with|by|using|via) (?:a )?)?manual(?:ly)?"
+    r"(?:[ -](?:trigger(?:ed)?|start(?:ed)?|run|execution))?(?: it)?\b|\b(?:when|whenever"
+    r"|once|if) i (?:click|press|push|hit|run|start|execute|trigger|ask|say)\b[^,.\n]*"
     r"|\bon demand\b|\bby hand\b|\bat the (?:click|push) of a button\b|\bbutton (?:click|press)\b"
     r"|手动(?:触发|运行|执行|启动)?|点击(?:按钮)?(?:时|后)?|按需(?:运行|执行)?",
     _FLAGS,
 )
 _FOREIGN = re.compile(
-    rf"\b{_WHEN}\s+[^,，.;。\n]*?(?:e-?mails?|messages?|mentions?|rows?|records?|files?|documents?|"
-    r"issues?|tickets?|comments?|posts?|videos?|events?|forms?|contacts?|leads?|deals?|cards?"
-    r"|tasks?|"
-    r"reviews?|pull requests?|commits?|attachments?|submissions?|invoices?|payments?|feeds?"
-    r"|items?|photos?|pages?)\b"
-    r"[^,，.;。\n]*?(?=[,，.;。]|\bthen\b|$)"
+    rf"\b{_WHEN}\s+[^,，.;。\n]*?(?:e-?mails?|messages?|mentions?|rows?|records?|files?"
+    r"|documents?|issues?|tickets?|comments?|posts?|videos?|events?|forms?|contacts?|leads?"
+    r"|deals?|cards?|tasks?|reviews?|pull requests?|commits?|attachments?|submissions?"
+    r"|invoices?|payments?|feeds?|items?|photos?|pages?)\b[^,，.;。\n]*?(?=[,，.;。]|\bthen\b|$)"
     r"|(?:当|每当)[^,，。\n]*?(?:时候?|后)(?=[,，。]|$)",
     _FLAGS,
 )
@@ -151,8 +138,8 @@ _INPUT = re.compile(
     _FLAGS,
 )
 _AS_INPUT = re.compile(
-    r"\b(?:takes?|accepts?|given|asks? for|with|needs?)\s+(?P<names>(?:(?:a|an|the)\s+\w+"
-    r"(?:\s*,\s*|\s+and\s+)?)+)\s*(?:\([^)]*\)\s*)?as (?:an? )?inputs?\b",
+    r"\b(?:takes?|accepts?|given|asks? for|with|needs?)\s+(?P<names>"
+    r"(?:(?:a|an|the)\s+\w+(?:\s*,\s*|\s+and\s+)?)+)\s*(?:\([^)]*\)\s*)?as (?:an? )?inputs?\b",
     _FLAGS,
 )
 _PROVIDES = re.compile(
@@ -175,11 +162,9 @@ _NO_SUBJECT = frozenset({
 })  # fmt: skip
 _MONITOR = re.compile(
     r"\b(?:monitor(?:s|ing|ed)?|track(?:s|ing)?|watch(?:es|ing)? (?:for|over)|periodic(?:ally)?"
-    r"|regularly|"
-    r"continuous(?:ly)?|recurring|scheduled|on (?:a )?schedule|keeps? (?:an eye|track)"
-    r"|automat(?:ed|ic) "
-    r"(?:reports?|digests?|backups?|checks?)|reminders?|digest|daily|up[- ]to[- ]date)\b|监控"
-    r"|定期|定时|周期性?|跟踪",
+    r"|regularly|continuous(?:ly)?|recurring|scheduled|on (?:a )?schedule|keeps? (?:an eye|track)"
+    r"|automat(?:ed|ic) (?:reports?|digests?|backups?|checks?)|reminders?|digest|daily"
+    r"|up[- ]to[- ]date)\b|监控|定期|定时|周期性?|跟踪",
     _FLAGS,
 )
 

@@ -50,9 +50,9 @@ _PRODUCT_PATTERNS = {
 }
 _CHANNEL_PATTERNS = {name: re.compile(words, _FLAGS) for name, words in _CHANNELS.items()}
 _NOTIFY = re.compile(
-    r"\b(?:notif(?:y|ies|ication)|alerts?|inform|remind|ping|warn|tell|let (?:me|us|them|him|her"
-    r"|the \w+) know|"
-    r"message (?:me|us|him|her|them|the))\b|通知|提醒|告知|告诉|报警|告警",
+    r"\b(?:notif(?:y|ies|ication)|alerts?|inform|remind|ping|warn|tell"
+    r"|let (?:me|us|them|him|her|the \w+) know|message (?:me|us|him|her|them|the))\b"
+    r"|通知|提醒|告知|告诉|报警|告警",
     _FLAGS,
 )
 

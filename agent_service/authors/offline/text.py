@@ -31,8 +31,8 @@ _LITERALS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     (
         "url",
         re.compile(
-            rf"(?<![\w./@-])((?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|ai|app|cn|de|eu|uk|co|test|"
-            rf"example|local)(?::\d+)?/{_URL_SIGNS}*)",
+            r"(?<![\w./@-])((?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|ai|app|cn|de|eu|uk|co|test"
+            rf"|example|local)(?::\d+)?/{_URL_SIGNS}*)",
             re.IGNORECASE,
         ),
     ),

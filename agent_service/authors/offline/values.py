@@ -11,10 +11,9 @@ from agent_service.authors.offline.text import Text
 
 _WITH = re.compile(
     r"\b(?:with|containing|including|include|that (?:contains|includes|has)|carrying|using|as)\s+"
-    r"(?:(?:a|an|the|its|only|just)\s+)*(?:(?:json|request|raw|form)\s+)*(?:(?:body|payload|data"
-    r"|object|fields?)\b)?"
-    r"(?:\s*(?:of|that (?:contains|includes|has)|containing|including|with|being|is|="
-    r"|:))?\s*(?P<what>.+)$",
+    r"(?:(?:a|an|the|its|only|just)\s+)*(?:(?:json|request|raw|form)\s+)*"
+    r"(?:(?:body|payload|data|object|fields?)\b)?(?:\s*(?:of|that (?:contains|includes|has)"
+    r"|containing|including|with|being|is|=|:))?\s*(?P<what>.+)$",
     re.IGNORECASE,
 )
 _HAN_WITH = re.compile(
@@ -24,20 +23,18 @@ _HAN_WITH = re.compile(
 _AND = re.compile(r"\s*(?:,\s*and\s+|,|\band\b|\bplus\b|、|和|及|以及)\s*", re.IGNORECASE)
 _WHOLE = re.compile(
     r"^(?:(?:the|this|that|its|all(?: the)?|whole|entire|complete|same|original|received"
-    r"|incoming|full)\s+)*"
-    r"(?:it|them|this|that|these|those|everything|all|body|payload|data|json|input|request|order"
-    r"|orders|event|"
-    r"message|messages|item|items|record|records|result|results|response|output|outcome|answer"
-    r"|object|content|"
-    r"summary|summaries|translation|text|report|list|ticket|lead|submission|invoice|form|file"
-    r"|reply|rest|what (?:it (?:receives?|received|gets?|got)|was (?:sent|received)|came in)|"
-    r"它|他们|结果|数据|内容|订单|消息|请求|全部|所有数据|原始数据|摘要|总结|翻译|响应)"
+    r"|incoming|full)\s+)*(?:it|them|this|that|these|those|everything|all|body|payload|data"
+    r"|json|input|request|order|orders|event|message|messages|item|items|record|records"
+    r"|result|results|response|output|outcome|answer|object|content|summary|summaries"
+    r"|translation|text|report|list|ticket|lead|submission|invoice|form|file|reply"
+    r"|rest|what (?:it (?:receives?|received|gets?|got)|was (?:sent|received)|came in)"
+    r"|它|他们|结果|数据|内容|订单|消息|请求|全部|所有数据|原始数据|摘要|总结|翻译|响应)"
     r"(?: all| back)?(?: (?:as|in) (?:json|is|text|a json|plain text).*)?$",
     re.IGNORECASE,
 )
 _ORIGINAL = re.compile(
-    r"\b(?:what (?:it|was|came)|original|received|incoming|request|payload|input|body)\b|原始"
-    r"|收到的",
+    r"\b(?:what (?:it|was|came)|original|received|incoming|request|payload|input|body)\b"
+    r"|原始|收到的",
     re.IGNORECASE,
 )
 _BRACES = re.compile(r"\{.*\}", re.DOTALL)

@@ -55,8 +55,7 @@ def _gerund(verb: str) -> str:
 
 _OBJECT = (
     r"(?=\s+(?:it|them|me|us|him|her|this|that|these|those|the|a|an|my|our|your|its|their|every"
-    r"|each|"
-    r"all|any|only|[\ue000-\uf8ff]))"
+    r"|each|all|any|only|[\ue000-\uf8ff]))"
 )
 _NOUNS_TOO = (
     "email", "e-mail", "message", "request", "label", "tag", "score", "rate", "rank", "record",
@@ -65,9 +64,8 @@ _NOUNS_TOO = (
 _PLAIN_VERBS = tuple(verb for verb in _VERBS if verb not in _NOUNS_TOO and verb != "e-?mail")
 
 ACTION_START = (
-    r"(?:(?:also|only|always|never|immediately|automatically|instantly|just|first|simply|please|"
-    r"don'?t|do not)\s+)*"
-    rf"(?:(?:{'|'.join(_PLAIN_VERBS)})(?:s|es)?\b(?!['’])"
+    r"(?:(?:also|only|always|never|immediately|automatically|instantly|just|first|simply"
+    rf"|please|don'?t|do not)\s+)*(?:(?:{'|'.join(_PLAIN_VERBS)})(?:s|es)?\b(?!['’])"
     rf"|(?:{'|'.join(map(re.escape, _NOUNS_TOO))})(?:s|es)?\b{_OBJECT})"
 )
 """A regular expression for the beginning of something to do, in English."""
@@ -89,8 +87,8 @@ _NOT_VERBS = (
     "through", "during", "upon", "just", "whether", "contains?", "receives?", "equals?",
 )  # fmt: skip
 IMPERATIVE = (
-    rf"(?!(?:{'|'.join(_NOT_VERBS)})\b)[a-z]{{3,}}(?: (?:up|out|down|off|on|over|back))?"
-    r" (?:it|them|him|her|me|us|the|an?|this|that|these|those|each|all|every|my|our|your|its|their)"
+    rf"(?!(?:{'|'.join(_NOT_VERBS)})\b)[a-z]{{3,}}(?: (?:up|out|down|off|on|over|back))? "
+    r"(?:it|them|him|her|me|us|the|an?|this|that|these|those|each|all|every|my|our|your|its|their)"
     r"(?!\w)"
 )
 """A regular expression for an order whose verb need not be known: `frobnicate the widget`."""

@@ -41,8 +41,8 @@ _AFTER_CONSENT = tuple(
         r"(?:approv(?:es?|al|ed)|permission|consent|confirm(?:s|ation)?|agrees?|sign-?off"
         r"|go-?ahead))[,，]?\s+(?P<act>\S.+)$",
         rf"^(?P<gate>{_ASKING})\s+before\s+(?:(?:you|it|we|they)\s+)?(?P<act>\w.+)$",
-        rf"^(?P<gate>{_ASKING})\s+(?:whether|if)\s+(?:(?:i|we|you|it)\s+(?:want(?: you)?|may|can"
-        r"|should|shall|could|wish)\s+)?(?:to\s+)?(?P<act>\w.+)$",
+        rf"^(?P<gate>{_ASKING})\s+(?:whether|if)\s+(?:(?:i|we|you|it)\s+"
+        r"(?:want(?: you)?|may|can|should|shall|could|wish)\s+)?(?:to\s+)?(?P<act>\w.+)$",
         r"^(?P<gate>.*?(?:审批|批准|同意|确认)(?:之?后|通过后|了?再|了才能?))[,，]?(?P<act>.+)$",
         r"^在?(?P<act>.+?)之?前[,，]?\s*(?P<gate>(?:先|要|必须)*(?:问我|征求|征得|让|请|由|经).*)$",
         r"^(?P<gate>先?(?:问|询问)(?:一下)?我)(?:是否|要不要|能不能|可不可以|能否)(?P<act>.+)$",

@@ -37,8 +37,8 @@ _ABBREVIATION = re.compile(
 )
 _IANA = re.compile(r"\b([A-Z][A-Za-z_]+/[A-Z][A-Za-z_+-]+(?:/[A-Z][A-Za-z_]+)?)\b")
 _SPOKEN = re.compile(
-    r"\b(?:in |on |use |using )?(?:the )?([a-z]+(?: [a-z]+){0,2}?)(?:'s)? (?:local )?"
-    r"time(?: ?zone)?\b",
+    r"\b(?:in |on |use |using )?(?:the )?([a-z]+(?: [a-z]+){0,2}?)(?:'s)? (?:local )?time"
+    r"(?: ?zone)?\b",
     re.IGNORECASE,
 )
 _ZONE_OF = re.compile(

@@ -22,8 +22,9 @@ async def test_an_answer_that_does_not_fit_is_asked_for_again_and_then_marked(
     alice: Client, by_form: bool
 ) -> None:
     async def answer(question: str, words: str) -> Heard:
-        said = ("", {question: words}) if by_form else (words, {})
-        return await alice.say(session, said[0], said[1])
+        if by_form:
+            return await alice.say(session, "", {question: words})
+        return await alice.say(session, words)
 
     session = await alice.new_session()
     first = await alice.say(session, NEEDS_ADDRESS)

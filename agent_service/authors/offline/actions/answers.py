@@ -7,21 +7,20 @@ from agent_service.authors.offline.text import Text
 from agent_service.authors.offline.values import read_payload, read_what
 
 _ANSWER = re.compile(
-    r"^(?:then )?(?:reply|replies|respond|responds|return|returns|answer|answers|send (?:it "
-    r"|this |that |the \w+ )?back|"
-    r"sends back|give back|output|outputs|echo(?:es)?)\b(?:\s+(?:back|instantly|immediately))?"
-    r"(?:\s+(?:to|the|for)\s+(?:the |a )?(?:caller|client|webhook|request|requester|sender|user))?"
-    r"(?:\s+(?:back|by|with|using))*\s*(?P<what>.*)$",
+    r"^(?:then )?(?:reply|replies|respond|responds|return|returns|answer|answers"
+    r"|send (?:it |this |that |the \w+ )?back|sends back|give back|output|outputs|echo(?:es)?)\b"
+    r"(?:\s+(?:back|instantly|immediately))?(?:\s+(?:to|the|for)\s+(?:the |a )?(?:caller|client"
+    r"|webhook|request|requester|sender|user))?(?:\s+(?:back|by|with|using))*\s*(?P<what>.*)$",
     re.IGNORECASE,
 )
 _HAN = re.compile(
-    r"^(?:直接|并|再)?(?:把|将)?(?P<before>.*?)(?:回复|返回|响应|应答|回应|输出)(?:给"
-    r"|到)?(?:调用方|客户端|请求方|用户|对方)?(?P<what>.*)$"
+    r"^(?:直接|并|再)?(?:把|将)?(?P<before>.*?)(?:回复|返回|响应|应答|回应|输出)(?:给|到)?"
+    r"(?:调用方|客户端|请求方|用户|对方)?(?P<what>.*)$"
 )
 _STATUS = re.compile(
     r"\b(?:status|code|http|with|a|an)\s+(?:status |code )*(?P<status>[1-5]\d\d)\b"
-    r"|\b(?P<bare>[1-5]\d\d)(?: ok| created| "
-    r"accepted| error| response)?$|状态码?\s*(?P<han>[1-5]\d\d)",
+    r"|\b(?P<bare>[1-5]\d\d)(?: ok| created| accepted| error| response)?$"
+    r"|状态码?\s*(?P<han>[1-5]\d\d)",
     re.IGNORECASE,
 )
 _NOT_DATA = re.compile(

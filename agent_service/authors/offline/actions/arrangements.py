@@ -15,31 +15,30 @@ _SORT = re.compile(
     _FLAGS,
 )
 _HAN_SORT = re.compile(
-    r"^(?:按照?|根据|以)(?P<by>[^,，]+?)(?P<order>从大到小|从高到低|降序|倒序|从小到大|从低到高|升序)?"
-    r"(?:进行)?(?:排序|排列)|排序"
+    r"^(?:按照?|根据|以)(?P<by>[^,，]+?)"
+    r"(?P<order>从大到小|从高到低|降序|倒序|从小到大|从低到高|升序)?(?:进行)?(?:排序|排列)|排序"
 )
 _DOWN = re.compile(
     r"desc|largest|highest|newest|latest|biggest|most|high|从大到小|从高到低|降序|倒序", _FLAGS
 )
 _LIMIT = re.compile(
-    r"^(?:limit|cap)\b.*?\bto\s+(?:(?:the\s+)?(?:first|top)\s+)?(?P<most>\d+)\b"
-    r"|^(?:keep|take|use|select|pick|return|limit(?: \w+)? to|only(?: keep| take| use)?)\s+"
-    rf"(?:only\s+)?(?:the\s+)?(?P<side>first|top|last|bottom|latest)\s+(?P<count>{NUMBER})?\b(?!\s+name)",
+    r"^(?:limit|cap)\b.*?\bto\s+(?:(?:the\s+)?(?:first|top)\s+)?(?P<most>\d+)\b|^(?:keep|take|use"
+    r"|select|pick|return|limit(?: \w+)? to|only(?: keep| take| use)?)\s+(?:only\s+)?(?:the\s+)?"
+    rf"(?P<side>first|top|last|bottom|latest)\s+(?P<count>{NUMBER})?\b(?!\s+name)",
     _FLAGS,
 )
 _HAN_LIMIT = re.compile(
     rf"^只?(?:取|保留|要|选)?(?P<side>前|最前|最后|后)(?P<count>\d+|{HAN_NUMBER})[个条项名]"
 )
 _DEDUPE = re.compile(
-    r"^(?:de-?dup\w*|(?:remove|drop|eliminate|filter out|skip|delete)(?:s|ing)?\s+"
-    r"(?:the |all |any )?duplicates?)\b"
-    r"(?:.*?\b(?:by|on|with the same)\s+(?:the |their )?(?P<by>.+))?",
+    r"^(?:de-?dup\w*|(?:remove|drop|eliminate|filter out|skip|delete)(?:s|ing)?\s+(?:the |all "
+    r"|any )?duplicates?)\b(?:.*?\b(?:by|on|with the same)\s+(?:the |their )?(?P<by>.+))?",
     _FLAGS,
 )
 _HAN_DEDUPE = re.compile(r"^(?:按(?P<by>[^,，]+?))?(?:去重|(?:去除|去掉|删除|移除)重复)")
 _COLLECT = re.compile(
-    r"^(?:aggregate|collect|combine|gather|bundle|group|put|merge)(?:s|ing)?\b.*\b(?:in)?to\s+"
-    r"(?:a|an|one|a single)\s+(?:single\s+)?(?:list|array|item|object|batch)\b"
+    r"^(?:aggregate|collect|combine|gather|bundle|group|put|merge)(?:s|ing)?\b.*\b"
+    r"(?:in)?to\s+(?:a|an|one|a single)\s+(?:single\s+)?(?:list|array|item|object|batch)\b"
     r"|^(?:汇总|聚合|合并)(?:成|为|到)一?[个条份](?:列表|数组)?",
     _FLAGS,
 )

@@ -12,9 +12,8 @@ _IGNORE = re.compile(
     re.IGNORECASE,
 )
 _STOP = re.compile(
-    r"^(?:stop|abort|cancel|fail|terminate|halt|end)(?:s|ed)?"
-    r"(?: (?:the )?(?:workflow|run|execution|process|everything|here|it))?"
-    r"(?:\s+(?:with|and (?:throw|raise|return))\b.*|\s*)$"
+    r"^(?:stop|abort|cancel|fail|terminate|halt|end)(?:s|ed)?(?: (?:the )?(?:workflow|run"
+    r"|execution|process|everything|here|it))?(?:\s+(?:with|and (?:throw|raise|return))\b.*|\s*)$"
     r"|^(?:throw|raise)s? (?:an? )?(?:error|exception)|^(?:报错|抛出|终止|停止|中止|结束)",
     re.IGNORECASE,
 )

@@ -8,17 +8,16 @@ from agent_service.authors.offline.reading import Constant, FieldOf, SetFields, 
 from agent_service.authors.offline.text import Text
 
 _ASSIGN = re.compile(
-    r"^(?:set|sets|add|adds|assign|put|change|define|create|use)\s+(?:(?:a|an|the|new|string"
-    r"|number|boolean|"
-    r"text|numeric)\s+)*(?:field|property|attribute|variable|value)?s?\s*(?:named |called |of "
-    r")?(?P<name>.+?)\s+"
+    r"^(?:set|sets|add|adds|assign|put|change|define|create|use)\s+"
+    r"(?:(?:a|an|the|new|string|number|boolean|text|numeric)\s+)*"
+    r"(?:field|property|attribute|variable|value)?s?\s*(?:named |called |of )?(?P<name>.+?)\s+"
     r"(?:to|as|=|equal to|set to|with (?:the )?value(?: of)?|of|be|:=?)\s+(?P<value>.+)$",
     re.IGNORECASE,
 )
 _ADD_FIELD = re.compile(
     r"^(?:add|adds|create|set)\s+(?:(?:a|an|the|new|string|number|boolean|text|date)\s+)*"
-    r"(?P<before>[\w\ue000-\uf8ff]*?)\s*(?:field|property|attribute|column)s?\s*(?:named |called "
-    r")?(?P<name>[\w\ue000-\uf8ff, ]*)$",
+    r"(?P<before>[\w\ue000-\uf8ff]*?)\s*(?:field|property|attribute|column)s?\s*"
+    r"(?:named |called )?(?P<name>[\w\ue000-\uf8ff, ]*)$",
     re.IGNORECASE,
 )
 _KEEP = re.compile(
@@ -26,20 +25,19 @@ _KEEP = re.compile(
     re.IGNORECASE,
 )
 _HAN_ASSIGN = re.compile(
-    r"(?:把|将)?(?P<name>[\w\ue000-\uf8ff\u4e00-\u9fff]+?)(?:字段)?(?:设置?为|设成|改为"
-    r"|赋值为)(?P<value>.+)$"
+    r"(?:把|将)?(?P<name>[\w\ue000-\uf8ff\u4e00-\u9fff]+?)(?:字段)?(?:设置?为|设成|改为|赋值为)"
+    r"(?P<value>.+)$"
 )
 _HAN_ADD = re.compile(
-    r"(?:添加|增加|新增)(?:一个)?(?:字段)?(?P<name>[\w\ue000-\uf8ff]+)(?:字段)?(?:[,，]?(?:值)?(?"
-    r":为|是|=)(?P<value>.+))?$"
+    r"(?:添加|增加|新增)(?:一个)?(?:字段)?(?P<name>[\w\ue000-\uf8ff]+)(?:字段)?"
+    r"(?:[,，]?(?:值)?(?:为|是|=)(?P<value>.+))?$"
 )
 _SHAPE = re.compile(
-    r"^(?:prepare|format|reformat|structure|normali[sz]e|map|transform|clean(?: up)?|restructure"
-    r"|organi[sz]e|shape|"
-    r"convert)(?:s|ing)?\s+(?:(?:the|all|its?|incoming|raw|this|that|these)\s+)*(?:data|fields?"
-    r"|payload|input|output|"
-    r"results?|response|record|values?|parameters|items?|json)\b|^(?:整理|格式化|规范化"
-    r"|转换)(?:数据|字段|结果)",
+    r"^(?:prepare|format|reformat|structure|normali[sz]e|map|transform"
+    r"|clean(?: up)?|restructure|organi[sz]e|shape|convert)(?:s|ing)?\s+"
+    r"(?:(?:the|all|its?|incoming|raw|this|that|these)\s+)*(?:data|fields?|payload"
+    r"|input|output|results?|response|record|values?|parameters|items?|json)\b"
+    r"|^(?:整理|格式化|规范化|转换)(?:数据|字段|结果)",
     re.IGNORECASE,
 )
 _SEVERAL = re.compile(r"^(?:set|sets|add|assign|define)\s+(?P<pairs>.+)$", re.IGNORECASE)

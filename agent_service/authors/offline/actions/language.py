@@ -9,44 +9,42 @@ _TASKS: tuple[tuple[str, "re.Pattern[str]"], ...] = tuple(
     (task, re.compile(pattern, re.IGNORECASE))
     for task, pattern in (
         ("summarize", r"\bsummari[sz](?:e|es|ing|ation)|\bsummar(?:y|ies)\b|\bcondens|\bdigest\b"
-        r"|\btl;?dr\b|\bshorten|总结|摘要|概括|概述|归纳"),
+                      r"|\btl;?dr\b|\bshorten|总结|摘要|概括|概述|归纳"),
         ("translate", r"\btranslat|翻译|译成|译为"),
-        ("classify", r"\bclassif|\bcategori[sz]|\bsentiment|\bprioriti[sz]e|\btriage|\blabel(?:s"
-        r"|ing)?\b|\bdetect (?:the |its )?(?:language|"
-                     r"intent|topic|spam|tone|mood|urgency|category)|\bintent\b|\bspam\b|分类"
-                     r"|归类|情感|情绪|打标签|意图"),
+        ("classify", r"\bclassif|\bcategori[sz]|\bsentiment|\bprioriti[sz]e|\btriage"
+                     r"|\blabel(?:s|ing)?\b|\bdetect (?:the |its )?(?:language|intent"
+                     r"|topic|spam|tone|mood|urgency|category)|\bintent\b|\bspam\b"
+                     r"|分类|归类|情感|情绪|打标签|意图"),
         ("extract", r"\bextract|\bpull out\b|\bidentif(?:y|ies)|\bpick out\b|提取|抽取|识别"),
-        ("rewrite", r"\brewrit|\brephras|\boptimi[sz]|\bparaphras|\bproofread|\bcorrect (?:the "
-        r"|its "
-        r")?(?:grammar|spelling)|\bimprove|\bpolish|\bstyle\b|改写|润色|改进"),
-        ("judge", r"\bevaluat|\bassess|\bscor(?:e|es|ing)\b|\brat(?:e|es|ing)\b|\bjudg|\bdecid"
-        r"|\bdetermin|\breview|\banaly[sz]|\binterpret|\bmatch\b|"
-                  r"评估|评分|判断|分析|审阅|打分"),
-        ("write", r"\bgenerat|\bwrit(?:e|es|ing)\b|\bdraft|\bcompos|\bcreat(?:e|es|ing) (?:a |an "
-        r"|the )?(?:\w+ ){0,2}?(?:text|post|article|story|"
-                  r"content|copy|title|caption|description|reply|response|prompt|outline|report"
-                  r"|script|message|e-?mail|answer|idea|keyword|poem|"
-                  r"joke|blog|summary|plan|list)s?\b|\btailor|\bbrainstorm|\bsuggest|\brecommend"
-                  r"|\banswer\b.*\bquestions?\b|生成|撰写|写一|编写|创作|"
-                  r"起草|回答问题|推荐"),
-        ("ask", r"\b(?:use|using|with|ask|via|call|let) (?:an? |the )?(?:ai|llm|gpt[\w.-]*|chat "
-        r"?gpt|openai|claude|gemini|mistral|llama|deepseek|"
-                r"language model|model|anthropic|ollama|copilot)\b|\bai[- ](?:agent|assistant"
-                r"|powered|driven|model|generated)|\b(?:gpt-?\w*|llm|claude|"
-                r"gemini|openai|chatgpt|deepseek)\b|人工智能|大模型|语言模型|\bAI\b|智能"),
+        ("rewrite", r"\brewrit|\brephras|\boptimi[sz]|\bparaphras|\bproofread"
+                    r"|\bcorrect (?:the |its )?(?:grammar|spelling)|\bimprove|\bpolish|\bstyle\b"
+                    r"|改写|润色|改进"),
+        ("judge", r"\bevaluat|\bassess|\bscor(?:e|es|ing)\b|\brat(?:e|es|ing)\b|\bjudg"
+                  r"|\bdecid|\bdetermin|\breview|\banaly[sz]|\binterpret|\bmatch\b"
+                  r"|评估|评分|判断|分析|审阅|打分"),
+        ("write", r"\bgenerat|\bwrit(?:e|es|ing)\b|\bdraft|\bcompos|\bcreat(?:e|es|ing) "
+                  r"(?:a |an |the )?(?:\w+ ){0,2}?(?:text|post|article|story|content|copy"
+                  r"|title|caption|description|reply|response|prompt|outline|report|script"
+                  r"|message|e-?mail|answer|idea|keyword|poem|joke|blog|summary|plan|list)s?\b"
+                  r"|\btailor|\bbrainstorm|\bsuggest|\brecommend|\banswer\b.*\bquestions?\b"
+                  r"|生成|撰写|写一|编写|创作|起草|回答问题|推荐"),
+        ("ask", r"\b(?:use|using|with|ask|via|call|let) (?:an? |the )?(?:ai|llm|gpt[\w.-]*"
+                r"|chat ?gpt|openai|claude|gemini|mistral|llama|deepseek|language model|model"
+                r"|anthropic|ollama|copilot)\b|\bai[- ](?:agent|assistant|powered|driven"
+                r"|model|generated)|\b(?:gpt-?\w*|llm|claude|gemini|openai|chatgpt|deepseek)\b"
+                r"|人工智能|大模型|语言模型|\bAI\b|智能"),
     )
 )  # fmt: skip
 _LABELS = re.compile(
-    r"\b(?:as|into|in|between|categories|classes|labels|one of|among)\b(?: (?:are|is"
-    r"|being))?:?\s*(?P<labels>[^.;]+?)$|(?:为|成|分为|归为)(?P<han>[^。；]+)$",
+    r"\b(?:as|into|in|between|categories|classes|labels|one of|among)\b(?: (?:are|is|being))?:?\s*"
+    r"(?P<labels>[^.;]+?)$|(?:为|成|分为|归为)(?P<han>[^。；]+)$",
     re.IGNORECASE,
 )
 _SPLIT = re.compile(r"\s*(?:,\s*(?:and |or )?|\band\b|\bor\b|/|、|和|或|，)\s*", re.IGNORECASE)
 _FIELDS = re.compile(
-    r"\b(?:extract|pull out|identify|pick out)(?:s|ing)?\s+(?:(?:the|its|their|all|a|an"
-    r"|any)\s+)*(?P<fields>.+?)"
-    r"(?:\s+(?:from|in|out of|of the|using|with|for)\b.*)?$|(?:提取|抽取"
-    r"|识别)(?:出)?(?P<han>[^,，。\n]+)$",
+    r"\b(?:extract|pull out|identify|pick out)(?:s|ing)?\s+(?:(?:the|its|their|all|a|an|any)\s+)*"
+    r"(?P<fields>.+?)(?:\s+(?:from|in|out of|of the|using|with|for)\b.*)?$"
+    r"|(?:提取|抽取|识别)(?:出)?(?P<han>[^,，。\n]+)$",
     re.IGNORECASE,
 )
 _FETCHING = re.compile(
@@ -55,16 +53,13 @@ _FETCHING = re.compile(
 )
 _STRUCTURED = re.compile(
     r"\bfrom (?:the |its )?(?:\w+ )?(?:responses?|payload|request|webhook|json|body|results?"
-    r"|records?)\b"
-    r"|\b(?:ids?|urls?|tokens?)\b",
+    r"|records?)\b|\b(?:ids?|urls?|tokens?)\b",
     re.IGNORECASE,
 )
 _NOT_TEXT = re.compile(
     r"\b(?:videos?|images?|audio|voices?|voiceovers?|pictures?|photos?|logos?|clips?|visuals?"
-    r"|speech|"
-    r"podcast audio|charts?|pdfs?|files?|folders?|invoices?|links?|tokens?|tickets?|tasks?"
-    r"|records?|"
-    r"schedules?|permissions?|cop(?:y|ies) of)\b|图片|图像|视频|音频|语音|文件",
+    r"|speech|podcast audio|charts?|pdfs?|files?|folders?|invoices?|links?|tokens?|tickets?|tasks?"
+    r"|records?|schedules?|permissions?|cop(?:y|ies) of)\b|图片|图像|视频|音频|语音|文件",
     re.IGNORECASE,
 )
 _MODELS = re.compile(r"\b(?:openai|gpt|claude|gemini|llm|ai)\b", re.IGNORECASE)

@@ -20,9 +20,9 @@ from agent_service.authors.offline.reading import (
 from agent_service.authors.offline.text import Text
 
 _KEEP = re.compile(
-    r"^(?:filter(?:s|ing)?|keep(?:s|ing)?|select|pick|take|drop|exclude|remove|discard|only "
-    r"(?:continue|proceed|go on)"
-    r"|continue only|proceed only)\b(?P<rest>.*)$|^(?:过滤|筛选|只?保留|排除|只继续)(?P<han>.*)$",
+    r"^(?:filter(?:s|ing)?|keep(?:s|ing)?|select|pick|take|drop|exclude|remove|discard"
+    r"|only (?:continue|proceed|go on)|continue only|proceed only)\b(?P<rest>.*)$"
+    r"|^(?:过滤|筛选|只?保留|排除|只继续)(?P<han>.*)$",
     re.IGNORECASE,
 )
 _CONDITION = re.compile(
@@ -39,19 +39,17 @@ _LISTS = re.compile(
 )
 _LOOP = re.compile(
     r"\b(?:for (?:each|every)|loop (?:over|through)|iterat(?:e|es|ing|ively)|repeat(?:s)? "
-    r"(?:this |it )?for (?:each|every|all)|"
-    r"one (?:by one|at a time)|in batches?|batch(?:es)? of|go(?:es)? through (?:each|every|all)"
-    r"|process(?:es)? (?:each|every|all|"
-    r"multiple)|(?:each|every) (?:item|row|record|entry|one|chapter|file|page|order|user"
-    r"|customer|product|link|url|email)"
-    r"(?: (?:individually|separately|in turn))?)\b|逐[个条一]|循环|遍历|对(?:于)?每[一个条]|分批"
-    r"|批量",
+    r"(?:this |it )?for (?:each|every|all)|one (?:by one|at a time)|in batches?|batch(?:es)? of"
+    r"|go(?:es)? through (?:each|every|all)|process(?:es)? (?:each|every|all|multiple)"
+    r"|(?:each|every) (?:item|row|record|entry|one|chapter|file|page|order|user|customer"
+    r"|product|link|url|email)(?: (?:individually|separately|in turn))?)\b|逐[个条一]"
+    r"|循环|遍历|对(?:于)?每[一个条]|分批|批量",
     re.IGNORECASE,
 )
 _EACH = re.compile(
-    r"\b(?:for (?:each|every)|over (?:the|each|all)|through (?:the|each|all)|(?:each"
-    r"|every))\s+(?:of the |of its )?"
-    r"(?P<what>\w+)(?:\s+(?:in|of|from)\s+(?:the |its )?(?P<owner>[\w.\ue000-\uf8ff]+))?",
+    r"\b(?:for (?:each|every)|over (?:the|each|all)|through (?:the|each|all)|(?:each|every))\s+"
+    r"(?:of the |of its )?(?P<what>\w+)"
+    r"(?:\s+(?:in|of|from)\s+(?:the |its )?(?P<owner>[\w.\ue000-\uf8ff]+))?",
     re.IGNORECASE,
 )
 _BATCH = re.compile(
@@ -59,16 +57,15 @@ _BATCH = re.compile(
     re.IGNORECASE,
 )
 _SPLIT = re.compile(
-    r"^(?:split(?:s)?(?: out| up)?|break up|explode|unwrap|separate)\b\s*(?P<what>.*)$|^(?:拆分"
-    r"|拆开|展开)(?P<han>.*)$",
+    r"^(?:split(?:s)?(?: out| up)?|break up|explode|unwrap|separate)\b\s*(?P<what>.*)$"
+    r"|^(?:拆分|拆开|展开)(?P<han>.*)$",
     re.IGNORECASE,
 )
 _TOGETHER = re.compile(
-    r"^(?:merge|combine|join|aggregate|unify|consolidate|bring (?:\w+ )?together"
-    r"|collect)(?:s)?\b.*\b(?:branch(?:es)?|results?|"
-    r"outputs?|data|both|them|all|responses?|sources?|together|streams?|paths?)\b|\b(?:should be"
-    r"|are) (?:merged|aggregated|"
-    r"combined|unified)\b|^(?:合并|汇总|聚合|整合)",
+    r"^(?:merge|combine|join|aggregate|unify|consolidate|bring (?:\w+ )?together|collect)"
+    r"(?:s)?\b.*\b(?:branch(?:es)?|results?|outputs?|data|both|them|all|responses?|sources?"
+    r"|together|streams?|paths?)\b|\b(?:should be|are) (?:merged|aggregated|combined|unified)\b"
+    r"|^(?:合并|汇总|聚合|整合)",
     re.IGNORECASE,
 )
 

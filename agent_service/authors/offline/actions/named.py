@@ -20,8 +20,8 @@ from agent_service.authors.offline.reading import (
 from agent_service.authors.offline.text import Text
 
 _NODE = re.compile(
-    r"\b(?P<name>set|edit fields|code|function|http request|http|merge|wait|split in batches|"
-    r"loop(?: over items)?|respond(?: to webhook)?|approval|stop and error|ai|llm|chat|openai)\s+"
+    r"\b(?P<name>set|edit fields|code|function|http request|http|merge|wait|split in batches"
+    r"|loop(?: over items)?|respond(?: to webhook)?|approval|stop and error|ai|llm|chat|openai)\s+"
     r"(?:node|step|block)\b",
     re.IGNORECASE,
 )

@@ -13,20 +13,19 @@ _SECONDS = {
 }  # fmt: skip
 _UNIT = "|".join(sorted(_SECONDS, key=len, reverse=True))
 _SPAN = (
-    rf"(?P<count>{NUMBER}|half an?|\d+\.\d+)?\s*-?(?P<unit>second|sec|minute|min|hour|hr|day"
-    rf"|week)s?\b"
+    rf"(?P<count>{NUMBER}|half an?|\d+\.\d+)?\s*-?"
+    r"(?P<unit>second|sec|minute|min|hour|hr|day|week)s?\b"
 )
 _PAUSE = re.compile(
-    rf"^(?:wait|waits|pause|pauses|sleep|sleeps|delay|delays|hold(?: on| off)?|sit)(?:\s+(?:it"
-    rf"|the \w+|everything))?"
-    rf"(?:\s+(?:for|by|about|at least|another|between \w+ \w+ by))*\s+(?:a |an )?{_SPAN}"
-    rf"|\b(?:with|after|add) (?:a |an )?(?:delay|wait|pause) of "
-    rf"{_SPAN.replace('count', 'count2').replace('unit', 'unit2')}",
+    r"^(?:wait|waits|pause|pauses|sleep|sleeps|delay|delays|hold(?: on| off)?|sit)(?:\s+"
+    r"(?:it|the \w+|everything))?(?:\s+(?:for|by|about|at least|another|between \w+ \w+ by))*\s+"
+    rf"(?:a |an )?{_SPAN}|\b(?:with|after|add) (?:a |an )?"
+    rf"(?:delay|wait|pause) of {_SPAN.replace('count', 'count2').replace('unit', 'unit2')}",
     re.IGNORECASE,
 )
 _HAN = re.compile(
-    rf"(?:等待?|暂停|延迟|延时|休眠|停)\s*(?P<count>\d+|{HAN_NUMBER}|半)?\s*个?(?P<unit>秒|分钟"
-    rf"|分|小时|钟头|天|日|周)"
+    rf"(?:等待?|暂停|延迟|延时|休眠|停)\s*(?P<count>\d+|{HAN_NUMBER}"
+    r"|半)?\s*个?(?P<unit>秒|分钟|分|小时|钟头|天|日|周)"
 )
 _VAGUE = re.compile(
     r"^(?:wait|pause|sleep|delay)s?(?: a (?:moment|bit|while|little))?$|^等待?一?(?:会儿?|下)$",

@@ -12,11 +12,9 @@ from agent_service.authors.offline.values import read_payload
 _METHOD = re.compile(r"(?<![\w])(GET|POST|PUT|PATCH|DELETE|HEAD)(?:s|ing|ed)?(?![\w])")
 _SENDING = re.compile(
     r"^(?:\w+ly )?(?:post|send|submit|push|forward|deliver|upload|report|publish|hand|pass"
-    r"|notify|transmit|create|"
-    r"save|store|write|log|record|add|insert|register)(?:s|ing)?\b|\b(?:post|send|push|forward"
-    r"|submit)(?:s|ing)? "
-    r"(?:it|them|this|that|the|a|an)\b|(?:把|将)?.*(?:发送|提交|推送|转发|上传|发给|发到|POST"
-    r"|通知|写入|保存)",
+    r"|notify|transmit|create|save|store|write|log|record|add|insert|register)(?:s|ing)?\b"
+    r"|\b(?:post|send|push|forward|submit)(?:s|ing)? (?:it|them|this|that|the|a|an)\b"
+    r"|(?:把|将)?.*(?:发送|提交|推送|转发|上传|发给|发到|POST|通知|写入|保存)",
     re.IGNORECASE,
 )
 _PASSIVE = re.compile(r"\b(?:is|are|gets?|be) (?:sent|posted|forwarded|submitted|pushed)\b", re.I)
@@ -31,20 +29,19 @@ _BEARER = re.compile(
 )
 _API = re.compile(
     r"\b(?:api|endpoint|url|web ?page|web ?site|web service|rest|http (?:get |post )?requests?"
-    r"|http calls?|"
-    r"(?:get|post|put|patch|delete) requests?|web ?hooks?|servers?)\b|接口|网址|网页|网站|服务器"
-    r"|HTTP ?请求",
+    r"|http calls?|(?:get|post|put|patch|delete) requests?|web ?hooks?|servers?)\b"
+    r"|接口|网址|网页|网站|服务器|HTTP ?请求",
     re.IGNORECASE,
 )
 _CALLING = re.compile(
-    r"^(?:\w+ly )?(?:call|request|hit|invoke|query|fetch|get|make|send|post|pull|download"
-    r"|retrieve|read|scrape|check|"
-    r"use|perform|poll|ping|look)(?:s|es|ing)?\b|调用|请求|抓取|获取|发送|访问|爬取",
+    r"^(?:\w+ly )?(?:call|request|hit|invoke|query|fetch|get|make|send|post|pull"
+    r"|download|retrieve|read|scrape|check|use|perform|poll|ping|look)(?:s|es|ing)?\b"
+    r"|调用|请求|抓取|获取|发送|访问|爬取",
     re.IGNORECASE,
 )
 _PROBE = re.compile(
-    rf"^(?:the |our |my )?(?:(?:web)?site|page|service|server|api|endpoint|url|address|网站|接口"
-    rf"|地址)?\s*(?:at |of |from )?(?P<address>{LITERAL})\s*(?P<said>.+)$",
+    r"^(?:the |our |my )?(?:(?:web)?site|page|service|server|api|endpoint|url|address"
+    rf"|网站|接口|地址)?\s*(?:at |of |from )?(?P<address>{LITERAL})\s*(?P<said>.+)$",
     re.IGNORECASE,
 )
 _FROM_ADDRESS = re.compile(
@@ -60,15 +57,14 @@ _WEB_PAGE = re.compile(
 )
 _LOOKUP = re.compile(
     r"^(?:\w+ly )?(?:fetch|get|pull|download|retrieve|check|query|look(?: up|up)|search(?: for)?"
-    r"|scrape|collect|gather|"
-    r"read|load|poll|find|list|crawl|import|monitor|ping)(?:es|s|ing)?\b|^(?:从.*)?(?:获取|抓取"
-    r"|拉取|下载|查询|检索|搜索|读取|检查|采集|爬取)",
+    r"|scrape|collect|gather|read|load|poll|find|list|crawl|import|monitor|ping)(?:es|s|ing)?\b"
+    r"|^(?:从.*)?(?:获取|抓取|拉取|下载|查询|检索|搜索|读取|检查|采集|爬取)",
     re.IGNORECASE,
 )
 _THIRD_PARTY = re.compile(
-    r"^(?:send|post|submit|push|forward|upload|store|save|publish|deliver|sync|export|log|record"
-    r"|write|transmit)(?:s|ing)?\b"
-    r".*\b(?:to|into|in|on)\b|(?:保存|存储|写入|记录|同步|导出|上传|发布|推送)(?:到|至)",
+    r"^(?:send|post|submit|push|forward|upload|store|save|publish|deliver|sync"
+    r"|export|log|record|write|transmit)(?:s|ing)?\b.*\b(?:to|into|in|on)\b"
+    r"|(?:保存|存储|写入|记录|同步|导出|上传|发布|推送)(?:到|至)",
     re.IGNORECASE,
 )
 _PLACEHOLDER = re.compile(r"\{(\w[\w.]*)\}|(?<=/):(\w+)")
@@ -187,8 +183,8 @@ def _body(plain: str, text: Text, method: str) -> Value | Mapping[str, Value] | 
     if quoted := text.literal(before, "quote"):
         return Constant(quoted)
     found = re.search(
-        r"\b(?:post|send|submit|push|forward|put|patch|write|log|save|store)(?:s|ing"
-        r"|ed)?\s+(?P<what>.+?)\s+(?:to|at|into)\s*$",
+        r"\b(?:post|send|submit|push|forward|put|patch|write|log|save|store)(?:s|ing|ed)?\s+"
+        r"(?P<what>.+?)\s+(?:to|at|into)\s*$",
         before, re.IGNORECASE,
     )  # fmt: skip
     if found:

@@ -13,21 +13,19 @@ _ROUTE = re.compile(
     re.IGNORECASE,
 )
 _BY = re.compile(
-    r"\b(?:by|based on|depending on|according to|on)\s+(?:the |its |their "
-    r")?(?P<field>[\w.\ue000-\uf8ff]+(?: \w+)?)",
+    r"\b(?:by|based on|depending on|according to|on)\s+(?:the |its |their )?"
+    r"(?P<field>[\w.\ue000-\uf8ff]+(?: \w+)?)",
     re.IGNORECASE,
 )
 _CASE = re.compile(
     r"(?:(?P<field>[a-z_][\w.]*)\s+)?(?P<value>[\ue000-\uf8ff]|[\w-]+)\s*(?:items?|ones?|orders?"
-    r"|messages?|tickets?|requests?|priorit(?:y|ies))?\s*"
-    r"(?:(?:to|→|->|:|goes to|go to|=>)\s+)(?P<target>[^,;]+?)(?=,\s|;"
-    r"|\s+and\s+(?:\w+\s+)?[\ue000-\uf8ff]|$)",
+    r"|messages?|tickets?|requests?|priorit(?:y|ies))?\s*(?:(?:to|→|->|:|goes to|go to|=>)\s+)"
+    r"(?P<target>[^,;]+?)(?=,\s|;|\s+and\s+(?:\w+\s+)?[\ue000-\uf8ff]|$)",
     re.IGNORECASE,
 )
 _DEFAULT = re.compile(
-    r"\b(?:(?:every|each|any|all)?\s*(?:unmatched|other|else|rest|remaining|default|unknown)[\w "
-    r"]*|everything else|anything else|the rest)\s*"
-    r"(?:to|goes to|:)\s+(?P<target>[^,;]+)",
+    r"\b(?:(?:every|each|any|all)?\s*(?:unmatched|other|else|rest|remaining|default|unknown)[\w ]*"
+    r"|everything else|anything else|the rest)\s*(?:to|goes to|:)\s+(?P<target>[^,;]+)",
     re.IGNORECASE,
 )
 _ORDERING = re.compile(r"^sort\b|排序|排列|去重", re.IGNORECASE)

@@ -26,37 +26,36 @@ from shared.workflow import JsonObject
 
 NEW_URL = "edit.new.url"
 _ADD = re.compile(
-    r"^(?:please |and |but )*(?:(?:also|additionally|then|afterwards|after that|finally|at the "
-    r"end|in addition|furthermore|plus)\b[,:]?\s*)*"
-    r"(?:(?:add|insert|include|put in|append)\s+(?:(?:a|an|another|one more|new)\s+)*(?:step"
-    r"|node)?s?\s*(?:that|which|to|for|:)?\s*)?",
+    r"^(?:please |and |but )*(?:(?:also|additionally|then|afterwards|after that|finally|at the end"
+    r"|in addition|furthermore|plus)\b[,:]?\s*)*(?:(?:add|insert|include|put in|append)\s+"
+    r"(?:(?:a|an|another|one more|new)\s+)*(?:step|node)?s?\s*(?:that|which|to|for|:)?\s*)?",
     re.IGNORECASE,
 )
 _HAN_ADD = re.compile(
-    r"^(?:请|同时|另外|还要?|再|然后|最后|也)*(?:添加|增加|加上?|插入)?(?:一个"
-    r"|一步)?(?:步骤)?[,，:：]?"
+    r"^(?:请|同时|另外|还要?|再|然后|最后|也)*(?:添加|增加|加上?"
+    r"|插入)?(?:一个|一步)?(?:步骤)?[,，:：]?"
 )
 _BEFORE = re.compile(
-    r"^before (?:that|it|(?P<what>[^,]+?)),\s*(?P<rest>.+)$|^(?P<rest2>.+?)\s+before (?:the |it "
-    r"|you )?(?P<what2>[^,]+)$"
+    r"^before (?:that|it|(?P<what>[^,]+?)),\s*(?P<rest>.+)$"
+    r"|^(?P<rest2>.+?)\s+before (?:the |it |you )?(?P<what2>[^,]+)$"
     r"|^在?(?P<han>[^,，]+?)(?:之前|前)[,，]?(?P<hanrest>.+)$",
     re.IGNORECASE,
 )
 _AFTER = re.compile(
-    r"^after (?:that|it|(?P<what>[^,]+?)),\s*(?P<rest>.+)$|^(?P<rest2>.+?)\s+(?:right |directly "
-    r")?after (?:the )?(?P<what2>[^,]+)$"
+    r"^after (?:that|it|(?P<what>[^,]+?)),\s*(?P<rest>.+)$"
+    r"|^(?P<rest2>.+?)\s+(?:right |directly )?after (?:the )?(?P<what2>[^,]+)$"
     r"|^在?(?P<han>[^,，]+?)(?:之后|后)[,，]?(?P<hanrest>.+)$",
     re.IGNORECASE,
 )
 _ONLY = re.compile(
     r"^(?:please )?(?:(?:but |and )?(?:do (?:it|this|that)|run(?: it)?|continue|go on|proceed"
-    r"|send it|post it)\s+)?only (?:if|when|for|where|continue if|run if)\s+"
-    r"(?P<condition>.+)$|^(?:只有|仅(?:当|在)|只在)(?P<han>.+?)(?:时|的时候|才.*)?$",
+    r"|send it|post it)\s+)?only (?:if|when|for|where|continue if|run if)\s+(?P<condition>.+)$"
+    r"|^(?:只有|仅(?:当|在)|只在)(?P<han>.+?)(?:时|的时候|才.*)?$",
     re.IGNORECASE,
 )
 _NOUN_CONDITION = re.compile(
-    r"^(?:\w+\s+)?(?P<noun>\w+?)s?\s+(?P<rest>(?:over|above|below|under|with|whose|from|that"
-    r"|which)\b.+)$",
+    r"^(?:\w+\s+)?(?P<noun>\w+?)s?\s+"
+    r"(?P<rest>(?:over|above|below|under|with|whose|from|that|which)\b.+)$",
     re.I,
 )
 

@@ -39,13 +39,13 @@ CHANGES: tuple[Callable[[Wish], Changed | None], ...] = (
 )
 _CUT = re.compile(
     r"(?<=[.!?;。！？；])\s*|\n+|(?:,\s*(?:and\s+|then\s+)?|\s+(?:and|then)\s+)(?:also\s+)?"
-    r"(?=(?:rename|remove|delete|drop|make it|change|use|call it|set|also|only|run it|wait|add|"
-    r"post|send|ask|reply)\b)|[,，](?=(?:并|同时|再|然后|把|将|改|去掉|删除|用))",
+    r"(?=(?:rename|remove|delete|drop|make it|change|use|call it|set|also|only|run it|wait|add"
+    r"|post|send|ask|reply)\b)|[,，](?=(?:并|同时|再|然后|把|将|改|去掉|删除|用))",
     re.IGNORECASE,
 )
 _POLITE = re.compile(
-    r"^(?:(?:please|ok(?:ay)?|now|and|but|can you|could you|i want(?: you)? to|i'd like(?: you)? "
-    r"to|just|hmm|well|请|麻烦|帮我|那就|好的)[,，]?\s*)+",
+    r"^(?:(?:please|ok(?:ay)?|now|and|but|can you|could you|i want(?: you)? to"
+    r"|i'd like(?: you)? to|just|hmm|well|请|麻烦|帮我|那就|好的)[,，]?\s*)+",
     re.IGNORECASE,
 )
 

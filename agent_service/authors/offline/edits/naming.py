@@ -7,11 +7,11 @@ from agent_service.authors.offline.edits.change import Changed, Wish
 from agent_service.authors.offline.edits.targets import find_node
 
 _RENAME = re.compile(
-    r"^(?:please )?(?:rename|retitle|call|name|title)\s+(?P<what>.*?)\s*(?:\b(?:to|as|into)\b\s*"
-    r"|(?=[\ue000-\uf8ff]\s*$))(?P<name>.+)$"
+    r"^(?:please )?(?:rename|retitle|call|name|title)\s+(?P<what>.*?)\s*"
+    r"(?:\b(?:to|as|into)\b\s*|(?=[\ue000-\uf8ff]\s*$))(?P<name>.+)$"
     r"|^change (?:the |its )?(?:name|title)(?: of (?P<of>.+?))? to (?P<name2>.+)$"
-    r"|^(?:把|将)?(?P<han>.*?)(?:的?(?:名字|名称|标题)(?:改|换)(?:为|成)|(?:重命名|改名"
-    r"|命名)(?:为|成)?)(?P<name3>.+)$",
+    r"|^(?:把|将)?(?P<han>.*?)"
+    r"(?:的?(?:名字|名称|标题)(?:改|换)(?:为|成)|(?:重命名|改名|命名)(?:为|成)?)(?P<name3>.+)$",
     re.IGNORECASE,
 )
 _CALL = re.compile(

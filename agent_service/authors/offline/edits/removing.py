@@ -8,8 +8,7 @@ from shared.workflow import JsonObject
 
 _REMOVE = re.compile(
     r"^(?:please |also )?(?:remove|delete|drop|get rid of|take out|take away|skip|leave out"
-    r"|eliminate|cut|without|no(?: more)?|stop)\s+"
-    r"(?:the |any |that |this )?(?P<what>.+)$"
+    r"|eliminate|cut|without|no(?: more)?|stop)\s+(?:the |any |that |this )?(?P<what>.+)$"
     r"|^(?:please )?(?:don'?t|do not|no longer|never)\s+(?P<verb>.+)$"
     r"|^(?:it )?(?:doesn'?t|does not) need (?:the |an |a |any )?(?P<need>.+)$"
     r"|(?:去掉|删除|删掉|移除|取消|不要|不需要|别)(?P<han>.+)$",

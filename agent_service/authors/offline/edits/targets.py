@@ -9,8 +9,8 @@ from shared.workflow import JsonObject
 _WORDS: tuple[tuple[str, str], ...] = (
     ("human.approval", r"approvals?|sign-?off|consent|confirmation|asking me|审批|批准|确认|审核"),
     ("flow.wait", r"waits?|waiting|delays?|pauses?|等待|延迟|暂停"),
-    ("ai.chat", r"summar\w+|classif\w+|translat\w+|extract\w*|ai(?: step)?|model|llm|prompt|总结"
-        r"|摘要|分类|翻译|提取|模型"),
+    ("ai.chat", r"summar\w+|classif\w+|translat\w+|extract\w*|ai(?: step)?|model|llm|prompt"
+                r"|总结|摘要|分类|翻译|提取|模型"),
     ("flow.respond", r"repl(?:y|ies|ying)|respon(?:d|se|ding)|answer(?:ing)?|回复|返回|响应"),
     ("flow.filter", r"filters?|过滤|筛选"),
     ("flow.if", r"conditions?|checks?|if|branch(?:es)?|条件|判断|分支"),
@@ -20,7 +20,7 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ("code.javascript", r"code|scripts?|代码|脚本"),
     ("data.set", r"set(?: fields)?|fields?|字段"),
     ("http.request", r"requests?|posts?|posting|calls?|fetch(?:es|ing)?|http|url|address|api"
-        r"|请求|调用|接口|地址"),
+                     r"|请求|调用|接口|地址"),
     ("flow.stop", r"stops?|error|停止"),
     ("trigger.schedule", r"schedule|timer|定时"),
     ("trigger.webhook", r"web ?hook|endpoint|hook"),

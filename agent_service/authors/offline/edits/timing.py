@@ -14,20 +14,21 @@ from shared.workflow import JsonObject
 TIME = "edit.time"
 _ABOUT_TIME = re.compile(
     r"\b(?:make it|run(?:s)?(?: it)?|start(?: it)?|trigger(?: it)?|fire|schedule(?: it)?|move it"
-    r"|change (?:it|the (?:time|schedule|trigger))|"
-    r"set (?:it|the (?:time|schedule))|reschedule|postpone|(?:an? )?(?:hour|minutes?) (?:earlier"
-    r"|later)|earlier|later|instead|time)\b|改|时间|定时|运行|推迟|提前|早|晚",
+    r"|change (?:it|the (?:time|schedule|trigger))|set (?:it|the (?:time|schedule))|reschedule"
+    r"|postpone|(?:an? )?(?:hour|minutes?) (?:earlier|later)|earlier|later|instead|time)\b"
+    r"|改|时间|定时|运行|推迟|提前|早|晚",
     re.IGNORECASE,
 )
 _NEEDS_TIME = re.compile(
-    r"^(?:please )?(?:change|move|set|edit|update|adjust)(?: the)? (?:time|schedule|run time"
-    r"|start time)\.?$|^(?:make|run|start) it (?:at a (?:different|another|"
-    r"later|earlier) time|earlier|later)\.?$|^(?:改|换)(?:一下|个)?(?:时间|定时)$",
+    r"^(?:please )?(?:change|move|set|edit|update|adjust)"
+    r"(?: the)? (?:time|schedule|run time|start time)\.?$"
+    r"|^(?:make|run|start) it (?:at a (?:different|another|later|earlier) time|earlier|later)\.?$"
+    r"|^(?:改|换)(?:一下|个)?(?:时间|定时)$",
     re.IGNORECASE,
 )
 _SHIFT = re.compile(
-    r"\b(?P<amount>an?|one|two|half an|\d+) (?P<unit>hours?|minutes?|mins?) (?P<way>earlier"
-    r"|later)\b",
+    r"\b(?P<amount>an?|one|two|half an|\d+) (?P<unit>hours?|minutes?|mins?) "
+    r"(?P<way>earlier|later)\b",
     re.IGNORECASE,
 )
 _CITY = re.compile(

@@ -14,8 +14,8 @@ from agent_service.authors.offline.reading import Answer, Open, Pause
 
 URL = "edit.url"
 _CHANGE = (
-    r"(?:change|set|update|switch|move|point|use|make|raise|lower|increase|decrease"
-    r"|replace|put|改|换|设|把|将|提高|降低)"
+    r"(?:change|set|update|switch|move|point|use|make|raise|lower|increase|decrease|replace|put"
+    r"|改|换|设|把|将|提高|降低)"
 )
 _URL = re.compile(
     rf"^(?:please )?{_CHANGE}\b.*\b(?:url|address|endpoint|api|link|to|instead)\b|\binstead\b"
@@ -26,18 +26,18 @@ _NEW_STEP = re.compile(
     r"^(?:also|then|and|add|additionally|after that|同时|另外|再|还)", re.IGNORECASE
 )
 _NEEDS_URL = re.compile(
-    r"^(?:please )?(?:change|update|set|edit) (?:the )?(?:url|address|endpoint)\.?$|^(?:改"
-    r"|换)(?:一下|个)?(?:地址|网址)$",
+    r"^(?:please )?(?:change|update|set|edit) (?:the )?(?:url|address|endpoint)\.?$"
+    r"|^(?:改|换)(?:一下|个)?(?:地址|网址)$",
     re.I,
 )
 _METHOD = re.compile(
     r"\b(?:use|make it|change (?:it|the method) to|with|as)\s+(?:a )?(GET|POST|PUT|PATCH|DELETE)\b"
 )
 _LIMIT = re.compile(
-    r"\b(?:limit|threshold|amount|maximum|minimum|value|condition|number|cutoff"
-    r"|bar)\b.*?(?:\bto\b|\bis\b|=|:)\s*(?P<value>[$€£]?\d[\d,.]*\s*[km]?)\b"
-    r"|^(?:if|when|only)?\s*(?:it'?s |it is |they are )?(?:over|above|below|under|more than|less "
-    r"than)\s+(?P<value2>[$€£]?\d[\d,.]*\s*[km]?)\s*(?:instead)?(?: of .*)?$"
+    r"\b(?:limit|threshold|amount|maximum|minimum|value|condition|number|cutoff|bar)\b.*?"
+    r"(?:\bto\b|\bis\b|=|:)\s*(?P<value>[$€£]?\d[\d,.]*\s*[km]?)\b"
+    r"|^(?:if|when|only)?\s*(?:it'?s |it is |they are )?(?:over|above|below|under|more than"
+    r"|less than)\s+(?P<value2>[$€£]?\d[\d,.]*\s*[km]?)\s*(?:instead)?(?: of .*)?$"
     r"|\b(?P<value3>[$€£]?\d[\d,.]*\s*[km]?)\s+instead of\s+[$€£]?\d"
     r"|(?:阈值|上限|下限|金额|条件).*?(?:改|设)(?:为|成|到)?\s*(?P<value4>\d[\d,.]*)",
     re.IGNORECASE,
