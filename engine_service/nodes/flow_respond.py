@@ -37,8 +37,9 @@ class RespondParameters(NodeParameters):
         le=599,
         description="HTTP status; 200, 302 for a redirect and 204 for nothing when not given",
     )
-    headers: dict[str, str] = Field(
-        default_factory=dict[str, str], description="HTTP headers of the answer"
+    headers: dict[str, Any] = Field(
+        default_factory=dict[str, Any],
+        description="HTTP headers of the answer; null leaves one out",
     )
 
 
@@ -78,7 +79,11 @@ class FlowRespond(PureNode[RespondParameters]):
 
 
 def _response(parameters: RespondParameters, items: Sequence[Item]) -> Response:
-    headers = {name.lower(): value for name, value in parameters.headers.items()}
+    headers = {
+        name.lower(): to_text(value)
+        for name, value in parameters.headers.items()
+        if value is not None
+    }
     status = parameters.status or 200
     match parameters.respond_with:
         case "first_item":

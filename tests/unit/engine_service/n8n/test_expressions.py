@@ -17,6 +17,8 @@ from engine_service.n8n.fields import CannotMap, Fields
         ("=plain", "plain"),
         ("plain", "plain"),
         ("{{ not computed }}", "\\{{ not computed }}"),
+        ('={{ $item("0").$node["A"].json.x }}', '{{ $("A").all()[0].json.x }}'),
+        ("={{ $item(2).$json.x }}", "{{ $input.all()[2].json.x }}"),
         (["=a", {"b": "={{ 1 }}"}, 2, None], ["a", {"b": "{{ 1 }}"}, 2, None]),
     ],
 )
