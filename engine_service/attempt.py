@@ -5,6 +5,7 @@ the item; otherwise once. An item for which filling fails is left out when the n
 the others go on.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +19,9 @@ from engine_service.node import Failed, ItemFailure, NodeInput, NodeParameters, 
 from engine_service.program import Program, ReadyNode
 from engine_service.state import Execution, RunState
 from shared.workflow import Item, violations_of
+
+_AT_ONCE = 500
+"""For how many items parameters are checked before others have their turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ def fill_now(call: Call) -> Filled | Failed:
     indexes = _indexes(node, call.items)
     nothing = [None] * len(node.compiled.slots)
     outcomes = node.compiled.fill(nothing, _scope(call, call.items), indexes)
-    return _validated(call, indexes, outcomes)
+    return _sorted_out(call, indexes, [_parameters(node, outcome) for outcome in outcomes])
 
 
 async def fill(call: Call, evaluator: Evaluator) -> Filled | Failed:
@@ -97,7 +101,12 @@ async def fill(call: Call, evaluator: Evaluator) -> Filled | Failed:
     indexes = _indexes(call.node, call.items)
     scope = _scope(call, call.items)
     outcomes = await evaluator.resolve_each(call.node.compiled, scope, indexes)
-    return _validated(call, indexes, outcomes)
+    made: list[NodeParameters | Failed] = []
+    for start in range(0, len(outcomes), _AT_ONCE):
+        if start:
+            await asyncio.sleep(0)  # other runs have their turn, and claims are kept
+        made += [_parameters(call.node, one) for one in outcomes[start : start + _AT_ONCE]]
+    return _sorted_out(call, indexes, made)
 
 
 def _indexes(node: ReadyNode, first: Sequence[Item]) -> Sequence[int]:
@@ -149,16 +158,17 @@ def _given(
     )
 
 
-def _validated(call: Call, indexes: Sequence[int], outcomes: Sequence[Any]) -> Filled | Failed:
-    """Make parameters of what was filled; items for which that fails are left out."""
+def _sorted_out(
+    call: Call, indexes: Sequence[int], made: Sequence[NodeParameters | Failed]
+) -> Filled | Failed:
+    """A node's input; items for which there are no parameters are left out."""
     parameters: list[NodeParameters] = []
     failures: list[ItemFailure] = []
-    for index, outcome in zip(indexes, outcomes, strict=True):
-        made = _parameters(call.node, outcome)
-        if isinstance(made, Failed):
-            failures.append(ItemFailure(index, made.code, made.message))
+    for index, one in zip(indexes, made, strict=True):
+        if isinstance(one, Failed):
+            failures.append(ItemFailure(index, one.code, one.message))
         else:
-            parameters.append(made)
+            parameters.append(one)
     if not failures:
         return Filled(_given(call, call.inputs, parameters))
     stops = call.node.definition.settings.on_error == "stop"

@@ -5,6 +5,7 @@ interrupted and some allocations end the process, and neither may touch the engi
 with the first expression that needs one and ends when it is idle.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ from engine_service.expressions.parameters import CompiledParameters, Outcome, S
 from engine_service.expressions.scope import Json, Scope
 from engine_service.expressions.wire import from_json, to_json
 from engine_service.v8.pool import EvaluationStopped, Limits, Stop, WorkerPool
+
+_AT_ONCE = 500
+"""For how many items parameters are filled before others have their turn."""
 
 
 class Evaluator:
@@ -49,7 +53,18 @@ class Evaluator:
         """Like `resolve`, but an item that fails has its `ExpressionError` in its place."""
         chosen = compiled.indexes(scope) if indexes is None else indexes
         columns = await self._columns(compiled.slots, scope, chosen) if chosen else []
-        return compiled.fill(columns, scope, chosen)
+        if len(chosen) <= _AT_ONCE:
+            return compiled.fill(columns, scope, chosen)
+        outcomes: list[Outcome] = []
+        for start in range(0, len(chosen), _AT_ONCE):
+            end = start + _AT_ONCE
+            part = [
+                column if not column or len(column) == 1 else column[start:end]
+                for column in columns
+            ]
+            outcomes += compiled.fill(part, scope, chosen[start:end])
+            await asyncio.sleep(0)  # other runs have their turn, and claims are kept
+        return outcomes
 
     @property
     def worker_ids(self) -> list[int]:

@@ -1,16 +1,20 @@
 """One attempt of one node: filled, run and judged; retries, failing items, and strange outputs."""
 
+import asyncio
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from pydantic import model_validator
 
 from engine_service.attempt import Call, RunFacts
+from engine_service.catalogue import Catalogue
 from engine_service.decide import Complete, Fail, Run, decide
 from engine_service.events import NodeFailed, NodeFinished
 from engine_service.execute import Executor, Limits, World
 from engine_service.expressions import Evaluator
+from engine_service.node import Done, NodeInput, NodeParameters, Outcome, PureNode
 from engine_service.program import Program
 from engine_service.run_input import items_of
 from engine_service.state import Execution, RunState
@@ -36,10 +40,12 @@ class Silent:
 class Runner:
     """Runs a definition to its end in memory."""
 
-    def __init__(self, definition: JsonObject, given: Any = None) -> None:
+    def __init__(
+        self, definition: JsonObject, given: Any = None, types: Catalogue | None = None
+    ) -> None:
         workflow = Workflow.model_validate(definition)
         self.clock = ManualClock(NOW)
-        self.program = Program(workflow, "start", catalogue())
+        self.program = Program(workflow, "start", types or catalogue())
         self.state = RunState(self.program.flow, items_of(given if given is not None else {}), {})
         self.pauses: list[timedelta] = []
 
@@ -88,6 +94,58 @@ def chain(*nodes: JsonObject, **more: Any) -> JsonObject:
 def a_set(node_id: str, **assignments: Any) -> JsonObject:
     listed = [{"name": name, "value": value} for name, value in assignments.items()]
     return {"id": node_id, "type": "data.set", "parameters": {"assignments": listed}}
+
+
+TURNS: list[int] = []
+SEEN: list[int] = []
+
+
+class WatchingParameters(NodeParameters):
+    """Parameters that remember how many turns others have had when they were checked."""
+
+    n: int
+
+    @model_validator(mode="after")
+    def watch(self) -> "WatchingParameters":
+        SEEN.append(len(TURNS))
+        return self
+
+
+class Watching(PureNode[WatchingParameters]):
+    """Hands on its parameters."""
+
+    Parameters = WatchingParameters
+    type = "test.watching"
+    title = "Watching"
+    examples = ({"n": 1},)
+
+    def run(self, given: NodeInput[WatchingParameters]) -> Outcome:
+        return Done({"main": [{"json": {"n": one.n}} for one in given.parameters]})
+
+
+async def test_many_items_leave_others_their_turn() -> None:
+    async def others() -> None:
+        while True:
+            TURNS.append(0)
+            await asyncio.sleep(0)
+
+    watching = {"id": "a", "name": "A", "type": "test.watching"}
+    nodes = [
+        {"id": "start", "name": "Start", "type": "trigger.manual"},
+        {**watching, "parameters": {"n": "{{ $json.n + 1 }}"}},
+    ]
+    definition: JsonObject = {"nodes": nodes, "connections": [{"from": "start", "to": "a"}]}
+    runner = Runner(
+        definition,
+        [{"n": n} for n in range(5_001)],
+        Catalogue([*(type(one) for one in catalogue()), Watching]),
+    )
+    beside = asyncio.create_task(others())
+    ended = await runner.run()
+    beside.cancel()
+    assert isinstance(ended, Complete)
+    assert [item["json"]["n"] for item in ended.output] == list(range(1, 5_002))
+    assert len(set(SEEN)) >= 10
 
 
 async def test_a_message_is_cut_to_what_can_be_told_in_lists() -> None:
