@@ -48,6 +48,7 @@ COMMANDS = (
     Command("run", "cli.commands.runs:run", "Run a workflow, maybe watching it."),
     Command("runs", "cli.commands.runs:app", "List, show, follow, cancel and retry runs."),
     Command("approve", "cli.commands.approve:approve", "Answer what a run asks, or list it."),
+    Command("credentials", "cli.commands.credentials:app", "Keep the keys that nodes use."),
 )
 
 

@@ -38,6 +38,7 @@ from engine_service.servicers.versions import VersionServicer
 from engine_service.servicers.workflows import WorkflowServicer
 from engine_service.settings import Settings
 from engine_service.startable import Startables
+from engine_service.tenant_models import TenantModels
 from engine_service.trial.simulate import Simulator
 from engine_service.trying import Trying
 from engine_service.vault import Vault
@@ -48,7 +49,6 @@ from shared import telemetry
 from shared.clock import SystemClock
 from shared.database import Database, DatabaseRole, ensure_schema
 from shared.errors import AppError
-from shared.llms import Models
 from shared.pb.flowloom.engine.v1 import approval_service_pb2_grpc as approvals_grpc
 from shared.pb.flowloom.engine.v1 import credential_service_pb2_grpc as credentials_grpc
 from shared.pb.flowloom.engine.v1 import node_type_service_pb2_grpc as node_types_grpc
@@ -91,7 +91,7 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
         Database(url, DatabaseRole.APP, size), Database(url, DatabaseRole.WORKER, size)
     )
     http = GuardedHttpClient(AllowList.parse(settings.engine_allowed_hosts.split(",")))
-    sandbox, models, evaluator = Sandbox(), Models(settings), Evaluator()
+    sandbox, models, evaluator = Sandbox(), TenantModels(settings, http.sdk_transport), Evaluator()
     vault = Vault.parse(settings.engine_credential_keys.get_secret_value())
     keychain = Keychain(databases.app, vault, http, clock)
     secret = settings.mesh_secret.get_secret_value()

@@ -1,8 +1,8 @@
 """`ai.chat`: asks a language model."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any, ClassVar, Protocol
 
 from pydantic import Field
@@ -10,10 +10,12 @@ from pydantic import Field
 from engine_service.node import (
     MAIN,
     ActionNode,
+    Credential,
     Done,
     Effect,
     Failed,
     ItemFailure,
+    NodeError,
     NodeInput,
     NodeParameters,
     Outcome,
@@ -25,6 +27,7 @@ from shared.llm import Done as Finished
 from shared.llm import Finish, Message, Model, OutputSchema, Reply, Request, TextDelta
 from shared.workflow import Item, JsonObject
 
+KEYS = ("openai.key", "anthropic.key")
 _NOT_CONFIGURED = frozenset({"MODEL_KEY_MISSING", "MODEL_NAME_INVALID"})
 
 
@@ -61,7 +64,13 @@ class ModelSource(Protocol):
     """Where connected models come from; shared.llms.Models is one."""
 
     async def get(self, names: str) -> Model:
-        """The model of this name."""
+        """The model of this name, on the operator's accounts."""
+        ...
+
+    def borrow(
+        self, names: str, credentials: Sequence[Credential]
+    ) -> AbstractAsyncContextManager[Model]:
+        """The model of this name, on the accounts of credentials."""
         ...
 
 
@@ -75,14 +84,15 @@ class AiChat(ActionNode[ChatParameters]):
 
     The model is `provider:model`, such as `openai:gpt-4o-mini` or `anthropic:claude-sonnet-4-5`;
     several separated by commas are a chain, each tried when the one before it is not available.
-    Providers are configured by the operator; without one the node fails with
-    `model_not_configured`.
+    A credential of the vendor (`openai.key`, `anthropic.key`) pays for the call; without one it is
+    the operator's account, and without that the node fails with `model_not_configured`.
     """
 
     Parameters = ChatParameters
     type = "ai.chat"
     title = "Ask a language model"
     effect = Effect.READ
+    credential_types = KEYS
     examples: ClassVar[tuple[JsonObject, ...]] = (
         {"prompt": "Summarise in three sentences:\n\n{{ $json.text }}"},
         {
@@ -141,15 +151,28 @@ async def _answer(
     index: int, given: NodeInput[ChatParameters], services: Services
 ) -> Item | Failed:
     parameters = given.parameters_for(index)
-    source: ModelSource = services.models
     try:
-        model = await source.get(parameters.model)
-        reply = await _listen(model, _request(parameters, index, services), index, services)
+        async with _model(parameters.model, services) as model:
+            reply = await _listen(model, _request(parameters, index, services), index, services)
     except AppError as error:
         return _failed(error)
+    except NodeError as error:
+        return error.failure
     if reply.finish is Finish.REFUSAL:
         return Failed("model_refused", reply.refusal or "The model would not answer.")
     return {"json": _shown(reply, parameters), "paired_item": index}
+
+
+@asynccontextmanager
+async def _model(names: str, services: Services) -> AsyncGenerator[Model]:
+    """The model, on the account of the node's credentials if it has any."""
+    source: ModelSource = services.models
+    own = [one for kind in KEYS if (one := await services.credentials.find(kind)) is not None]
+    if not own:
+        yield await source.get(names)
+        return
+    async with source.borrow(names, own) as model:
+        yield model
 
 
 async def _listen(model: Model, request: Request, index: int, services: Services) -> Reply:

@@ -9,11 +9,13 @@ credential_host_refused.
 
 import asyncio
 import ssl
+from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urljoin
 
 from engine_service.node import Credential, Failed, HttpRequest, HttpResponse, NodeError
 from engine_service.web.addresses import AllowList, Guard, Resolver, Target, read_target, resolve
+from engine_service.web.sdk_transport import SdkTransport
 from engine_service.web.transport import Limits, Progress, Transport
 
 MOST_REDIRECTS = 10
@@ -77,6 +79,10 @@ class GuardedHttpClient:
         except NodeError as error:
             return error.failure.message
         return ""
+
+    def sdk_transport(self, credentials: Sequence[Credential]) -> SdkTransport:
+        """The network for a vendor's SDK that puts credentials on requests itself."""
+        return SdkTransport(self._guard, credentials, ssl.create_default_context())
 
     async def close(self) -> None:
         """Close every connection."""
