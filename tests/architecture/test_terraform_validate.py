@@ -147,7 +147,7 @@ async def test_what_is_wrong_is_found(
 def checkov(*arguments: str) -> list[dict[str, Any]]:
     command: Sequence[str] = (
         *tool(_CHECKOV),
-        *("checkov", "--skip-download", "--quiet", "--compact", "--output", "json", *arguments),
+        *("checkov", "--skip-download", "--compact", "--output", "json", *arguments),
     )
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=500)
     report: Any = json.loads(done.stdout)
