@@ -8,10 +8,8 @@ and writes nothing more; what is in the journal is enough for whoever comes next
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 
@@ -149,18 +147,11 @@ class Activation:
         self._program: Program = programs.find(*key) or await programs.get(*key)
         facts = {} if run.last_sequence == 1 else await _read_facts(self._shop.database, run.id)
         self._state = RunState(self._program.flow, items_of(decode(run.input)), facts)
-        self._facts = RunFacts(
-            *(run.id, run.tenant_id, run.workflow_id, run.version, run.mode, run.trigger),
-            variables=await self._variables(),
-            env=self._shop.surroundings.env(run.tenant_id),
-        )
+        known = run.id, run.tenant_id, run.workflow_id, run.version, run.mode, run.trigger
+        around = await self._shop.surroundings.of(run.tenant_id, self._program.uses_variables)
+        self._facts = RunFacts(*known, *around)
         started_at = self._recorder.began()
         self._deadline = _deadline(started_at, self._program.workflow.settings.timeout)
-
-    async def _variables(self) -> Mapping[str, Any]:
-        if not self._program.uses_variables:
-            return {}
-        return await self._shop.surroundings.variables(self.run.tenant_id)
 
     async def _work(self) -> None:
         """Turn in the circle until nothing is left to do."""

@@ -43,17 +43,16 @@ class Surroundings:
             if name in environment:
                 self._env.setdefault(tenant_id, {})[name] = environment[name]
 
-    def env(self, tenant_id: str) -> Mapping[str, str]:
-        """What a tenant sees of the environment."""
-        if not self._env:
-            return _NOTHING
-        return {**self._env.get("", {}), **self._env.get(tenant_id, {})}
-
-    async def variables(self, tenant_id: str) -> Mapping[str, Any]:
-        """A tenant's variables as they are now.
+    async def of(
+        self, tenant_id: str, uses_variables: bool
+    ) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+        """A tenant's variables as they are now, if they are used at all, and its environment.
 
         Raises:
             Unavailable: The database is away.
         """
+        env = {**self._env.get("", {}), **self._env.get(tenant_id, {})} if self._env else _NOTHING
+        if not uses_variables:
+            return _NOTHING, env
         async with self._database.transaction() as connection:
-            return await read_variables(connection, tenant_id)
+            return await read_variables(connection, tenant_id), env
