@@ -8,7 +8,8 @@ to be done there.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent_service.authors.offline.composer import COLUMN, Composer
+from agent_service.authors.offline.canvas import COLUMN, Canvas
+from agent_service.authors.offline.composer import Composer
 from agent_service.authors.offline.places import Place, edge
 from agent_service.authors.offline.reading import (
     Answer,
@@ -34,15 +35,16 @@ class Composition:
 
 def compose(reading: Reading, catalogue: Catalogue) -> Composition:
     """Build the definition that a reading describes."""
-    composer = Composer(reading, catalogue)
+    canvas = Canvas(catalogue)
+    composer = Composer(reading, canvas)
     composer.build()
-    definition: JsonObject = {"name": reading.title, "nodes": composer.nodes}
-    if composer.connections:
-        definition["connections"] = composer.connections
+    definition: JsonObject = {"name": reading.title, "nodes": canvas.nodes}
+    if canvas.connections:
+        definition["connections"] = canvas.connections
     zone = reading.start.timezone if isinstance(reading.start, ScheduleStart) else ""
     if zone:
         definition["settings"] = {"timezone": zone}
-    return Composition(definition, composer.unmatched, composer.assumptions)
+    return Composition(definition, canvas.unmatched, composer.assumptions)
 
 
 def insert(
@@ -66,18 +68,19 @@ def insert(
     has_webhook = any(node["type"] == "trigger.webhook" for node in definition["nodes"])
     start = WebhookStart("") if has_webhook else ManualStart()
     reading = Reading(language, str(definition.get("name", "")), start, list(steps))
-    composer = Composer(reading, catalogue, definition["nodes"], definition["connections"])
-    composer.columns = {
-        node["id"]: round((node.get("position") or [0])[0] / COLUMN) for node in composer.nodes
+    canvas = Canvas(catalogue, definition["nodes"], definition["connections"])
+    canvas.columns = {
+        node["id"]: round((node.get("position") or [0])[0] / COLUMN) for node in canvas.nodes
     }
+    composer = Composer(reading, canvas)
     after = composer.place(steps, place)
     for old in onward:
         for end in after.ends:
             led = {key: value for key, value in old.items() if key in ("to", "input", "index")}
-            composer.connections.append({**edge(end, old["to"]), **led})
+            canvas.connections.append({**edge(end, old["to"]), **led})
     if any(isinstance(step, Answer) for step in walk(list(steps))):
-        _let_wait(composer.nodes)
-    return Composition(definition, composer.unmatched, composer.assumptions)
+        _let_wait(canvas.nodes)
+    return Composition(definition, canvas.unmatched, composer.assumptions)
 
 
 def _let_wait(nodes: Sequence[JsonObject]) -> None:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from agent_service.authors.offline import parameters
-from agent_service.authors.offline.labels import slug, start_label, step_label
+from agent_service.authors.offline.beginnings import begin
+from agent_service.authors.offline.canvas import COLUMN, ROW, Canvas
+from agent_service.authors.offline.labels import step_label
 from agent_service.authors.offline.places import End, Place, edge, meet
 from agent_service.authors.offline.reading import (
     Ai,
@@ -25,17 +27,14 @@ from agent_service.authors.offline.reading import (
     Constant,
     Fan,
     Foreign,
-    ForeignStart,
     Http,
     Ignore,
     Judgement,
     Keep,
     Loop,
-    ManualStart,
     Outcome,
     Pause,
     Reading,
-    ScheduleStart,
     SetFields,
     Split,
     Step,
@@ -46,9 +45,8 @@ from agent_service.authors.offline.reading import (
     WebhookStart,
     walk,
 )
-from agent_service.authors.offline.scope import ERROR, REQUEST, RESPONSE, Scope, Subject
+from agent_service.authors.offline.scope import ERROR, RESPONSE, Subject
 from agent_service.authors.offline.verdicts import (
-    FALLIBLE,
     denied,
     interest_in,
     lone_outcome,
@@ -56,101 +54,26 @@ from agent_service.authors.offline.verdicts import (
     unread,
 )
 from agent_service.authors.offline.words import words_for
-from agent_service.catalogue import Catalogue
 from shared.workflow import JsonObject
-
-COLUMN, ROW = 220, 140
-PLACEHOLDER = "flow.noop"
 
 
 @dataclass(slots=True)
 class Composer:
-    """What is built so far: nodes, the edges between them, and what to tell about them."""
+    """Puts what a reading asks for on a canvas; `assumptions` is what to tell about it."""
 
     reading: Reading
-    catalogue: Catalogue
-    nodes: list[JsonObject] = field(default_factory=list[JsonObject])
-    connections: list[JsonObject] = field(default_factory=list[JsonObject])
-    unmatched: list[str] = field(default_factory=list[str])
+    canvas: Canvas
     assumptions: list[str] = field(default_factory=list[str])
-    columns: dict[str, int] = field(default_factory=dict[str, int])
-    rows: int = 0
 
     def build(self) -> None:
         """Build all of it, and name what came to nothing."""
-        place = self._start()
+        place = begin(self.reading, self.canvas)
         self._steps(self.reading.steps, place)
         self.assumptions += [self._words.unused(one) for one in self.reading.remarks]
 
     def place(self, steps: Sequence[Step], place: Place) -> Place:
         """Build steps at a place of what is there already."""
         return self._steps(steps, place)
-
-    # --- nodes and edges
-
-    def _add(
-        self, node_type: str, label: str, given: JsonObject, place: Place, notes: str = ""
-    ) -> JsonObject:
-        """Add a node behind the place's ends; a type that is not there becomes a placeholder."""
-        if node_type not in self.catalogue and PLACEHOLDER in self.catalogue:
-            return self._placeholder(label, place, f"{node_type}: {notes or label}")
-        column = max((self.columns[end.node_id] for end in place.ends), default=-1) + 1
-        node: JsonObject = {
-            "id": self._unused_id(slug(label, node_type.rpartition(".")[2])),
-            "name": self._unused_name(label),
-            "type": node_type,
-        }
-        if given:
-            node["parameters"] = given
-        node["position"] = [column * COLUMN, place.row * ROW]
-        if notes:
-            node["notes"] = notes
-        self.nodes.append(node)
-        self.columns[node["id"]] = column
-        self.connections.extend(edge(end, node["id"]) for end in place.ends)
-        return node
-
-    def _placeholder(self, label: str, place: Place, notes: str) -> JsonObject:
-        node = self._add(PLACEHOLDER, label, {}, place, notes)
-        self.unmatched.append(node["id"])
-        return node
-
-    def _unused_id(self, wanted: str) -> str:
-        taken = {node["id"] for node in self.nodes}
-        return _unused(wanted, taken, "_")
-
-    def _unused_name(self, wanted: str) -> str:
-        taken = {node["name"] for node in self.nodes}
-        return _unused(wanted, taken, " ")
-
-    # --- the start
-
-    def _start(self) -> Place:
-        start = self.reading.start
-        label = start_label(start, self.reading.language)
-        empty = Subject("")
-        nowhere = Place((), Scope(empty, empty, empty))
-        answers = any(isinstance(step, Answer) for step in walk(self.reading.steps))
-        match start:
-            case WebhookStart():
-                given = parameters.webhook(start, self.reading.title, responds=answers)
-                node = self._add("trigger.webhook", label, given, nowhere)
-                root = "query" if list(start.methods) == ["GET"] else "body"
-                subject = Subject(
-                    node["name"], root, single=True, fields=tuple(start.fields), parts=REQUEST
-                )
-            case ScheduleStart():
-                node = self._add("trigger.schedule", label, {"rules": list(start.rules)}, nowhere)
-                subject = Subject(node["name"], single=True)
-            case ManualStart():
-                node = self._add("trigger.manual", label, parameters.manual(start), nowhere)
-                subject = Subject(node["name"], single=True, fields=tuple(start.inputs))
-            case ForeignStart():
-                notes = words_for(self.reading.language).placeholder(start.phrase)
-                node = self._add("trigger.manual", label, {}, nowhere, notes)
-                self.unmatched.append(node["id"])
-                subject = Subject(node["name"], single=True)
-        return Place([End(node["id"])], Scope(subject, subject, subject))
 
     # --- steps
 
@@ -190,7 +113,10 @@ class Composer:
             case Loop():
                 return self._loop(step, label, place)
             case Fan():
-                ways = [self._steps(way, replace(place, row=self._row())) for way in step.ways]
+                ways = [
+                    self._steps(way, replace(place, row=self.canvas.next_row()))
+                    for way in step.ways
+                ]
                 return meet(ways)
             case Together():
                 return self._together(label, place)
@@ -200,11 +126,11 @@ class Composer:
     def _plain(self, step: Step, label: str, place: Place) -> Place:
         match step:
             case Pause():
-                node = self._add("flow.wait", label, parameters.pause(step), place)
+                node = self.canvas.add("flow.wait", label, parameters.pause(step), place)
                 return place.behind(End(node["id"]))
             case Stop():
                 given = {"message": place.scope.constant(step.message)}
-                self._add("flow.stop", label, given, place)
+                self.canvas.add("flow.stop", label, given, place)
                 return place.behind()
             case Ignore():
                 return place.behind()
@@ -212,9 +138,11 @@ class Composer:
                 return self._keep(step, label, place)
             case Code():
                 notes = "" if step.source else self._words.placeholder(step.phrase)
-                node = self._add("code.javascript", label, parameters.code(step), place, notes)
+                node = self.canvas.add(
+                    "code.javascript", label, parameters.code(step), place, notes
+                )
                 if not step.source:
-                    self.unmatched.append(node["id"])
+                    self.canvas.unmatched.append(node["id"])
                 return self._made(node, place)
             case Split():
                 return self._split(step, label, place)
@@ -222,7 +150,7 @@ class Composer:
                 return self._arrange(step, label, place)
             case Foreign() | Unmatched():
                 notes = self._words.placeholder(step.phrase)
-                node = self._placeholder(label, place, notes)
+                node = self.canvas.placeholder(label, place, notes)
                 return place.behind(End(node["id"]))
             case _:
                 return place
@@ -240,27 +168,22 @@ class Composer:
         interest = interest_in(behind)
         given = parameters.http(step, place.scope, interest)
         notes = "" if step.url else self._words.no_address(step.purpose or step.phrase)
-        node = self._add("http.request", label, given, place, notes)
+        node = self.canvas.add("http.request", label, given, place, notes)
         if step.url is None:
-            self.unmatched.append(node["id"])
+            self.canvas.unmatched.append(node["id"])
             self.assumptions.append(self._words.assumed_address(step.purpose or step.phrase))
         parts = (*RESPONSE, ERROR) if interest.unanswered else RESPONSE
         answer = Subject(node["name"], "body", parts=parts if interest.whole else ())
         ends = [End(node["id"])]
         if interest.unanswered:
-            ends.append(self._error_of(node))
+            ends.append(self.canvas.error_of(node["id"]))
         if not interest.whole:
             answer = Subject(node["name"])
         return place.behind(*ends, scope=place.scope.answered(answer))
 
-    def _error_of(self, node: JsonObject) -> End:
-        """The end by which items leave that a node failed on."""
-        node.setdefault("settings", {})["on_error"] = "error_port"
-        return End(node["id"], "error")
-
     def _ai(self, step: Ai, label: str, place: Place) -> Place:
         given = parameters.ai(step, place.scope)
-        node = self._add("ai.chat", label, given, place)
+        node = self.canvas.add("ai.chat", label, given, place)
         if "output_schema" in given:
             names = tuple(given["output_schema"]["properties"])
             return self._made(node, place, Subject(node["name"], "data", fields=names))
@@ -269,9 +192,9 @@ class Composer:
     def _set(self, step: SetFields, label: str, place: Place) -> Place:
         given = parameters.set_fields(step, place.scope)
         notes = "" if step.fields else self._words.placeholder(step.phrase)
-        node = self._add("data.set", label, given, place, notes)
+        node = self.canvas.add("data.set", label, given, place, notes)
         if not step.fields:
-            self.unmatched.append(node["id"])
+            self.canvas.unmatched.append(node["id"])
             return place.behind(End(node["id"]))
         before = place.scope.subject
         keeps = not step.only and place.scope.direct and not before.text
@@ -284,15 +207,15 @@ class Composer:
     def _split(self, step: Split, label: str, place: Place) -> Place:
         """The list's members as items; a list that stands elsewhere is fetched from there."""
         there = place.scope.field(step.path)[3:-3]
-        if step.path and "data.split" in self.catalogue and there.startswith("$json."):
+        if step.path and "data.split" in self.canvas.catalogue and there.startswith("$json."):
             given: JsonObject = {"fields": [{"name": there.removeprefix("$json.")}]}
-            return self._made(self._add("data.split", label, given, place), place)
+            return self._made(self.canvas.add("data.split", label, given, place), place)
         given = parameters.split(step, place.scope)
-        return self._made(self._add("code.javascript", label, given, place), place)
+        return self._made(self.canvas.add("code.javascript", label, given, place), place)
 
     def _arrange(self, step: Arrange, label: str, place: Place) -> Place:
         given = parameters.arrangement(step, place.scope)
-        node = self._add(step.node_type, label, given, place)
+        node = self.canvas.add(step.node_type, label, given, place)
         if node["type"] == "data.aggregate":
             return self._made(node, place, Subject(node["name"], "data", single=True))
         if not place.scope.direct:
@@ -302,12 +225,12 @@ class Composer:
 
     def _keep(self, step: Keep, label: str, place: Place) -> Place:
         if unread(step.condition):
-            node = self._placeholder(label, place, self._words.placeholder(step.phrase))
+            node = self.canvas.placeholder(label, place, self._words.placeholder(step.phrase))
             return place.behind(End(node["id"]))
         condition, place = self._judged(step.condition, place)
         condition = denied(settled(condition, place.scope), self._words.judged)
         given = parameters.conditions(condition, place.scope, self._words.judged)
-        node = self._add("flow.filter", label, given, place)
+        node = self.canvas.add("flow.filter", label, given, place)
         return place.behind(End(node["id"]))
 
     def _answer(self, step: Answer, label: str, place: Place) -> Place:
@@ -317,7 +240,7 @@ class Composer:
             self.assumptions.append(self._words.nobody_waits)
             return place  # the last node's items are the result
         given = parameters.answer(step, place.scope)
-        node = self._add("flow.respond", label, given, place)
+        node = self.canvas.add("flow.respond", label, given, place)
         return place.behind(End(node["id"]))
 
     # --- ways
@@ -325,14 +248,16 @@ class Composer:
     def _ask(self, step: Ask, gated: Branch | None, place: Place) -> Place:
         given = parameters.approval(step, place.scope, self.reading, self._words)
         label = step_label(step, self.reading.language)
-        node = self._add("human.approval", label, given, place)
+        node = self.canvas.add("human.approval", label, given, place)
         approved, rejected = End(node["id"], "approved"), End(node["id"], "rejected")
         on = self._steps(gated.then, place.behind(approved)) if gated else place.behind(approved)
         if gated and gated.otherwise:
-            off = self._steps(gated.otherwise, replace(place.behind(rejected), row=self._row()))
+            off = self._steps(
+                gated.otherwise, replace(place.behind(rejected), row=self.canvas.next_row())
+            )
             del off  # who is refused does not go on with those who are not
         elif self._must_answer():
-            self._refuse(replace(place.behind(rejected), row=self._row()))
+            self._refuse(replace(place.behind(rejected), row=self.canvas.next_row()))
         return on
 
     def _must_answer(self) -> bool:
@@ -342,12 +267,8 @@ class Composer:
     def _refuse(self, place: Place) -> None:
         """Whoever waits must hear of a refusal too."""
         given = {"respond_with": "json", "body": {"approved": False}, "status": 403}
-        self._add("flow.respond", self._words.refused_label, given, place)
+        self.canvas.add("flow.respond", self._words.refused_label, given, place)
         self.assumptions.append(self._words.refused)
-
-    def _row(self) -> int:
-        self.rows += 1
-        return self.rows
 
     def _judged(self, condition: Condition, place: Place) -> tuple[Condition, Place]:
         """A condition whose questions of meaning a model has answered."""
@@ -360,52 +281,52 @@ class Composer:
             condition = replace(condition, tests=[*others, *questions])
         label = self._words.judge_label
         given = parameters.judge(questions[0], place.scope)
-        node = self._add("ai.chat", label, given, place)
+        node = self.canvas.add("ai.chat", label, given, place)
         return condition, place.behind(End(node["id"]), scope=place.scope.hidden())
 
     def _branch(self, step: Branch, label: str, place: Place) -> Place:
         outcome = lone_outcome(step.condition)
-        if outcome is not None and place.scope.response is None and self._can_fail(place):
+        if outcome is not None and place.scope.response is None and self.canvas.may_fail(place):
             return self._rescue(step, outcome, place)
         condition, place = self._judged(step.condition, place)
         condition = settled(condition, place.scope)
         given = parameters.conditions(condition, place.scope, self._words.judged)
         notes = self._words.no_condition(condition.phrase) if unread(condition) else ""
-        node = self._add("flow.if", label, given, place, notes)
+        node = self.canvas.add("flow.if", label, given, place, notes)
         if notes:
-            self.unmatched.append(node["id"])
+            self.canvas.unmatched.append(node["id"])
         yes, no = ("false", "true") if condition.negated else ("true", "false")
         on = self._steps(step.then, place.behind(End(node["id"], yes)))
-        off = replace(place.behind(End(node["id"], no)), row=self._row())
+        off = replace(place.behind(End(node["id"], no)), row=self.canvas.next_row())
         off = self._steps(step.otherwise, off)
         return meet([on, off])
 
-    def _can_fail(self, place: Place) -> bool:
-        """Whether all that leads here are nodes of which people say that they fail."""
-        types = {node["id"]: node["type"] for node in self.nodes}
-        return all(end.port == "main" and types[end.node_id] in FALLIBLE for end in place.ends)
-
     def _rescue(self, step: Branch, outcome: Outcome, place: Place) -> Place:
         """The two ways of a step that may fail: its own port, and that of its errors."""
-        nodes = {node["id"]: node for node in self.nodes}
-        failed = [self._error_of(nodes[end.node_id]) for end in place.ends]
+        failed = [self.canvas.error_of(end.node_id) for end in place.ends]
         ways = (place.ends, failed) if outcome.well else (failed, place.ends)
         on = self._steps(step.then, place.behind(*ways[0]))
-        off = self._steps(step.otherwise, replace(place.behind(*ways[1]), row=self._row()))
+        off = self._steps(
+            step.otherwise, replace(place.behind(*ways[1]), row=self.canvas.next_row())
+        )
         return meet([on, off])
 
     def _choice(self, step: Choice, label: str, place: Place) -> Place:
         if not step.cases:
-            node = self._placeholder(label, place, self._words.placeholder(step.phrase))
+            node = self.canvas.placeholder(label, place, self._words.placeholder(step.phrase))
             return self._steps(step.default, place.behind(End(node["id"])))
         given = parameters.choice(step, place.scope)
-        node = self._add("flow.switch", label, given, place)
+        node = self.canvas.add("flow.switch", label, given, place)
         ways = [
-            self._steps(case.steps, replace(place.behind(End(node["id"], port)), row=self._row()))
+            self._steps(
+                case.steps, replace(place.behind(End(node["id"], port)), row=self.canvas.next_row())
+            )
             for case, port in zip(step.cases, parameters.case_ports(step), strict=True)
         ]
         if step.default:
-            fallback = replace(place.behind(End(node["id"], "fallback")), row=self._row())
+            fallback = replace(
+                place.behind(End(node["id"], "fallback")), row=self.canvas.next_row()
+            )
             ways.append(self._steps(step.default, fallback))
         return meet(ways)
 
@@ -413,12 +334,12 @@ class Composer:
         if not step.steps:
             return self._plain(Unmatched(step.phrase), label, place)
         given = {"batch_size": step.batch_size} if step.batch_size > 1 else {}
-        node = self._add("flow.loop", label, given, place)
+        node = self.canvas.add("flow.loop", label, given, place)
         if node["type"] != "flow.loop":
             return self._steps(step.steps, place.behind(End(node["id"])))
-        inside = replace(place.behind(End(node["id"], "loop")), row=self._row())
+        inside = replace(place.behind(End(node["id"], "loop")), row=self.canvas.next_row())
         body = self._steps(step.steps, inside)
-        self.connections.extend(edge(end, node["id"]) for end in body.ends)
+        self.canvas.connections.extend(edge(end, node["id"]) for end in body.ends)
         return replace(body, ends=[End(node["id"], "done")], row=place.row)
 
     def _together(self, label: str, place: Place) -> Place:
@@ -426,21 +347,16 @@ class Composer:
             self.assumptions.append(self._words.nothing_to_merge)
             return place
         given = {"inputs": len(place.ends)} if len(place.ends) > 2 else {}
-        node = self._add("flow.merge", label, given, place.behind())
+        node = self.canvas.add("flow.merge", label, given, place.behind())
         for number, end in enumerate(place.ends, 1):
-            self.connections.append(edge(end, node["id"], f"input{number}"))
-        self.columns[node["id"]] = max(self.columns[end.node_id] for end in place.ends) + 1
-        node["position"] = [self.columns[node["id"]] * COLUMN, place.row * ROW]
+            self.canvas.connections.append(edge(end, node["id"], f"input{number}"))
+        self.canvas.columns[node["id"]] = (
+            max(self.canvas.columns[end.node_id] for end in place.ends) + 1
+        )
+        node["position"] = [self.canvas.columns[node["id"]] * COLUMN, place.row * ROW]
         if place.scope.direct:
             return place.behind(End(node["id"]))
         return self._made(node, place)
-
-
-def _unused(wanted: str, taken: "set[str]", joint: str) -> str:
-    name, number = wanted, 2
-    while name in taken:
-        name, number = f"{wanted}{joint}{number}", number + 1
-    return name
 
 
 def _gate(step: Step | None) -> Branch | None:
