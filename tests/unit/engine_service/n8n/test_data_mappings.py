@@ -1,0 +1,79 @@
+"""n8n's nodes for lists, dates, hashes and documents: what they become, and what is told of it."""
+
+from typing import Any
+
+import pytest
+
+from engine_service.catalogue import builtin
+from engine_service.n8n.mapping import CannotMap, Fields, Mapped, SourceNode
+from engine_service.n8n.mappings import MAPPINGS
+from shared.workflow import JsonObject
+
+BY_TYPE = {name: mapping for mapping in MAPPINGS for name in mapping.types}
+
+
+def read(kind: str, version: float, parameters: JsonObject) -> tuple[Mapped, Fields]:
+    fields = Fields(parameters)
+    name = f"n8n-nodes-base.{kind}"
+    return BY_TYPE[name].translate(SourceNode("Node", name, version, fields, {})), fields
+
+
+CASES: list[tuple[str, float, JsonObject, JsonObject]] = [
+    ("dateTime", 2, {"operation": "formatDate", "date": "={{ $json.d }}", "format": "MM/DD/YYYY"},
+     {"operation": "format", "date": "{{ $json.d }}", "format": "MM/dd/yyyy"}),
+    ("dateTime", 2, {"operation": "subtractFromDate", "magnitude": "2026", "duration": 2,
+                     "timeUnit": "weeks", "options": {"includeInputFields": True}},
+     {"operation": "subtract", "date": "2026", "unit": "weeks", "amount": 2, "include": "all"}),
+    ("dateTime", 2, {"operation": "roundDate", "date": "2026", "mode": "roundUp"},
+     {"operation": "round", "unit": "months", "direction": "up"}),
+    ("dateTime", 2, {}, {"operation": "now", "include_time": True}),
+    ("dateTime", 1, {"value": "2026", "toFormat": "YYYY-MM-DD[T]HH:mm dddd"},
+     {"operation": "format", "format": "yyyy-MM-dd'T'HH:mm EEEE", "to": "data", "include": "all"}),
+    ("crypto", 1, {"value": "x"}, {"operation": "hash", "algorithm": "md5", "encoding": "hex"}),
+    ("crypto", 1, {"action": "sign", "algorithm": "RSA-SHA512", "privateKey": "k"},
+     {"operation": "sign", "algorithm": "sha512", "private_key": "k"}),
+    ("crypto", 1, {"action": "generate"}, {"operation": "random", "kind": "uuid"}),
+    ("html", 1, {"html": "<b>{{ $json.a }}</b>"},
+     {"operation": "template", "html": "<b>{{ $json.a }}</b>"}),
+    ("markdown", 1, {"mode": "markdownToHtml", "markdown": "# a", "options": {"tables": True}},
+     {"mode": "to_html", "text": "# a", "heading_ids": True, "tables": True}),
+    ("markdown", 1, {"html": "<b>x</b>", "options": {"emDelimiter": "*", "ignore": "a, b"}},
+     {"mode": "to_markdown", "text": "<b>x</b>", "emphasis": "*", "ignore": ["a", "b"]}),
+    ("removeDuplicates", 2, {"compare": "selectedFields", "fieldsToCompare": "a, b"},
+     {"compare": "selected", "fields": ["a", "b"]}),
+    ("renameKeys", 1, {"keys": {"key": [{"currentKey": "a", "newKey": "b"}]}},
+     {"fields": [{"name": "a", "to": "b"}]}),
+    ("splitOut", 1, {"fieldToSplitOut": "a,b", "options": {"destinationFieldName": "x,y"}},
+     {"fields": [{"name": "a", "to": "x"}, {"name": "b", "to": "y"}]}),
+    ("sort", 1, {"type": "random"}, {"mode": "random"}),
+    ("sort", 1, {"type": "code", "code": "return 1"},
+     {"code": "return $input.all().sort((a, b) => {\nreturn 1\n});"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "version", "theirs", "ours"), CASES)
+def test_a_node_becomes_one_of_ours(
+    kind: str, version: float, theirs: JsonObject, ours: JsonObject
+) -> None:
+    mapped, fields = read(kind, version, theirs)
+    assert {name: mapped.parameters.get(name) for name in ours} == ours
+    found = builtin().find(mapped.type)
+    assert found is not None
+    found.Parameters.model_validate(mapped.parameters)
+    assert list(fields.unread()) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters"),
+    [
+        ("removeDuplicates", {"operation": "removeItemsSeenInPreviousExecutions"}),
+        ("crypto", {"binaryData": True}),
+        ("crypto", {"action": "sign", "algorithm": "RSA-RIPEMD160"}),
+        ("splitOut", {"fieldToSplitOut": "$binary"}),
+        ("html", {"operation": "extractHtmlContent", "sourceData": "binary"}),
+        ("dateTime", {"value": "2026", "toFormat": "Do MMMM"}),
+    ],
+)
+def test_what_has_no_counterpart_says_so(kind: str, parameters: dict[str, Any]) -> None:
+    with pytest.raises(CannotMap):
+        read(kind, 1, parameters)
