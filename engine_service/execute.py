@@ -45,7 +45,7 @@ from engine_service.node import (
 from engine_service.program import ReadyNode
 from engine_service.state import Execution
 from engine_service.values import patterns
-from engine_service.veil import hidden, veiled
+from engine_service.vault.veil import hidden, veiled
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.workflow import Item, JsonObject
@@ -54,7 +54,7 @@ log = structlog.get_logger()
 
 
 class CredentialSource(Protocol):
-    """Where credentials come from; engine_service/keychain.py is the real one."""
+    """Where credentials come from; engine_service/vault/keychain.py is the real one."""
 
     def of(self, tenant_id: str, references: Mapping[str, str]) -> Credentials:
         """What a node refers to, in its tenant."""

@@ -20,11 +20,9 @@ import uvloop
 from pydantic import ValidationError
 
 from engine_service.catalogue import builtin
-from engine_service.connecting import Connecting
 from engine_service.execute import Limits, World
 from engine_service.expressions import Evaluator
 from engine_service.hooks import Listeners
-from engine_service.keychain import Keychain
 from engine_service.sandbox import Sandbox
 from engine_service.scheduler import Scheduler
 from engine_service.servicers.approvals import ApprovalServicer
@@ -38,10 +36,12 @@ from engine_service.servicers.versions import VersionServicer
 from engine_service.servicers.workflows import WorkflowServicer
 from engine_service.settings import Settings
 from engine_service.startable import Startables
-from engine_service.tenant_models import TenantModels
 from engine_service.trial.simulate import Simulator
-from engine_service.trying import Trying
-from engine_service.vault import Vault
+from engine_service.vault.connecting import Connecting
+from engine_service.vault.keychain import Keychain
+from engine_service.vault.sealing import Vault
+from engine_service.vault.tenant_models import TenantModels
+from engine_service.vault.trying import Trying
 from engine_service.web.addresses import AllowList
 from engine_service.web.outgoing import GuardedHttpClient
 from engine_service.worker import Databases, Worker, WorkerOptions

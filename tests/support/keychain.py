@@ -4,9 +4,9 @@ import base64
 from datetime import UTC, datetime
 from typing import Any
 
-from engine_service.credential_drafts import draft, kind_of
-from engine_service.keychain import Contents, Keychain
 from engine_service.store.credentials import READY, StoredCredential, insert_credential
+from engine_service.vault.drafts import draft, kind_of
+from engine_service.vault.keychain import Contents, Keychain
 from shared.database import Database
 from shared.ids import new_id
 

@@ -8,12 +8,12 @@ from typing import Any
 import jwt
 import pytest
 
-from engine_service.connecting import Connecting
 from engine_service.credentials import BY_TYPE
-from engine_service.keychain import Keychain
 from engine_service.servicers.credentials import CredentialServicer
-from engine_service.trying import Trying
-from engine_service.vault import Vault
+from engine_service.vault.connecting import Connecting
+from engine_service.vault.keychain import Keychain
+from engine_service.vault.sealing import Vault
+from engine_service.vault.trying import Trying
 from engine_service.web.addresses import AllowList
 from engine_service.web.outgoing import GuardedHttpClient
 from shared.clock import SystemClock

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import text
 
 from engine_service.execute import World
-from engine_service.keychain import Contents, Keychain
 from engine_service.node import HttpRequest, NodeError
 from engine_service.oauth2 import Tokens
 from engine_service.store.credentials import EXPIRED, UNCONNECTED, get_credential, save_credential
-from engine_service.vault import Vault
+from engine_service.vault.keychain import Contents, Keychain
+from engine_service.vault.sealing import Vault
 from engine_service.web.addresses import AllowList
 from engine_service.web.outgoing import GuardedHttpClient
 from shared.clock import SystemClock

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from engine_service.keychain import Keychain
-from engine_service.rotation import rotate
 from engine_service.store.credentials import get_credential
-from engine_service.vault import Vault
+from engine_service.vault.keychain import Keychain
+from engine_service.vault.rotation import rotate
+from engine_service.vault.sealing import Vault
 from engine_service.web.addresses import AllowList
 from engine_service.web.outgoing import GuardedHttpClient
 from shared.clock import SystemClock

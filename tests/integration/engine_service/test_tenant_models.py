@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from engine_service.keychain import Keychain
 from engine_service.node import Done, Failed, Outcome
 from engine_service.nodes.ai_chat import AiChat
-from engine_service.tenant_models import TenantModels
-from engine_service.vault import Vault
+from engine_service.vault.keychain import Keychain
+from engine_service.vault.sealing import Vault
+from engine_service.vault.tenant_models import TenantModels
 from engine_service.web.addresses import AllowList
 from engine_service.web.outgoing import GuardedHttpClient
 from shared.clock import SystemClock

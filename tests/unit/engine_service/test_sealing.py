@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine_service.vault import Locked, Vault
+from engine_service.vault.sealing import Locked, Vault
 from shared.errors import Unavailable
 
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from engine_service.settings import Settings
 from engine_service.store.credentials import lock_under_other_keys, save_wrapped_key, whose
-from engine_service.vault import Locked, Sealed, Vault
+from engine_service.vault.sealing import Locked, Sealed, Vault
 from shared.database import Database, DatabaseRole
 from shared.errors import Unavailable
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from engine_service.keychain import OpenCredential
 from engine_service.node import HttpClient, HttpRequest, NodeError
+from engine_service.vault.keychain import OpenCredential
 from shared.errors import InvalidInput, Violation
 
 _SECONDS = 15.0

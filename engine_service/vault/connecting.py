@@ -16,11 +16,11 @@ import structlog
 
 from engine_service import oauth2
 from engine_service.credential import OAuth2Type
-from engine_service.keychain import Contents, Keychain, OpenCredential
 from engine_service.node import HttpClient, NodeError
 from engine_service.oauth2 import Terms, TokenRefused, Tokens
 from engine_service.store import credentials as store
 from engine_service.store.credentials import READY, UNCONNECTED, StoredCredential
+from engine_service.vault.keychain import Contents, Keychain, OpenCredential
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import AppError, InvalidInput, NotFound, Unavailable, Violation

@@ -30,7 +30,7 @@ from engine_service.node import Failed, HttpClient, HttpRequest, NodeError
 from engine_service.oauth2 import Terms, TokenRefused, Tokens
 from engine_service.store import credentials as store
 from engine_service.store.credentials import EXPIRED, READY, UNCONNECTED, StoredCredential, whose
-from engine_service.vault import Sealed, Vault
+from engine_service.vault.sealing import Sealed, Vault
 from engine_service.web.binding import Binding
 from shared.clock import Clock
 from shared.database import Database

@@ -1,0 +1,1 @@
+"""Secrets at rest and in use: sealed, opened where a node runs, hidden from whatever it says."""
