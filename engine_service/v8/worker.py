@@ -109,7 +109,7 @@ def _data_size() -> int:
 def _read(stream: BinaryIO, size: int) -> bytes:
     data = stream.read(size)
     if len(data) < size:
-        os._exit(0)  # the engine is gone; leaving a realm in good order may wait for ever
+        raise EOFError
     return data
 
 
@@ -125,7 +125,18 @@ def _answer(stream: BinaryIO, status: int, text: str) -> None:
 
 
 async def serve(given: BinaryIO, answers: BinaryIO) -> None:
-    """Answer until the input ends or a limit is reached; waiting for input may block the loop."""
+    """Answer until the input ends, nobody listens or a limit is reached; then end the process.
+
+    Nothing is left in good order: leaving a realm may wait for ever.
+    """
+    try:
+        await _answer_all(given, answers)
+    finally:
+        os._exit(0)
+
+
+async def _answer_all(given: BinaryIO, answers: BinaryIO) -> None:
+    """Answer one script after the other; waiting for input may block the loop."""
     boot, _, _ = _next_script(given)
     worker = Worker(boot, fresh="--fresh" in sys.argv)
     await worker.prepare()
@@ -134,7 +145,7 @@ async def serve(given: BinaryIO, answers: BinaryIO) -> None:
         status, text = await worker.evaluate(*_next_script(given))
         _answer(answers, status, text)
         if status in (TIMEOUT, MEMORY):
-            os._exit(0)
+            return
         await worker.tidy()
 
 
