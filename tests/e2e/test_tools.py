@@ -16,10 +16,12 @@ ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 ENGINE_SERVICES = {
     "flowloom.engine.v1.ApprovalService",
+    "flowloom.engine.v1.CredentialService",
     "flowloom.engine.v1.NodeTypeService",
     "flowloom.engine.v1.RunService",
     "flowloom.engine.v1.SimulationService",
     "flowloom.engine.v1.TriggerService",
+    "flowloom.engine.v1.VariableService",
     "flowloom.engine.v1.VersionService",
     "flowloom.engine.v1.WorkflowService",
 }

@@ -9,6 +9,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pydantic import SecretStr
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import ProgrammingError
 
@@ -181,9 +182,7 @@ async def test_a_new_mesh_secret_makes_a_new_key_and_the_old_tokens_still_verify
     gateway: Gateway, postgres_url: str, redis_url: str, mesh: ScriptedMesh
 ) -> None:
     login = await gateway.sign_up()
-    settings = gateway.settings.model_copy(
-        update={"mesh_secret": gateway_settings("", "", "", mesh_secret="t" * 32).mesh_secret}
-    )
+    settings = gateway.settings.model_copy(update={"mesh_secret": SecretStr("t" * 32)})
     async with serving(settings) as rotated, rotated.client() as client:
         keys = (await client.get("/auth/v1/.well-known/jwks.json")).json()["keys"]
         assert len(keys) == 2
