@@ -5,21 +5,21 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-from cli.embedded.postgres import EmbeddedPostgres
 from cli.embedded.valkey import EmbeddedValkey
 from tests.support import mesh as meshes
 from tests.support.mesh import Mesh
+from tests.support.postgres import PostgresForTests
 
 
 @pytest.fixture(scope="session")
 async def mesh(
     tmp_path_factory: pytest.TempPathFactory,
-    postgres_server: EmbeddedPostgres,
+    postgres_server: PostgresForTests,
     valkey_server: EmbeddedValkey,
 ) -> AsyncIterator[Mesh]:
     """The mesh that stories share."""
     name = f"e2e_{tmp_path_factory.getbasetemp().name.replace('-', '_')}"
-    await postgres_server.create_database(name)
+    await postgres_server.create_migrated(name)
     folder = tmp_path_factory.mktemp("mesh")
     async with meshes.running(folder, postgres_server.url(name), valkey_server.url()) as running:
         yield running

@@ -185,6 +185,7 @@ async def test_names_are_resolved_by_every_command(flowloom: Flowloom) -> None:
     assert (await flowloom("workflows", "show", workflow_id)).returncode == Exit.FAILED
 
 
+@pytest.mark.long
 async def test_an_ambiguous_name_lists_the_candidates(flowloom: Flowloom) -> None:
     twins = [await imported(flowloom, {**DOUBLING, "name": "Twin"}) for _ in range(2)]
     for command in (("workflows", "show"), ("workflows", "activate"), ("export",), ("run",)):
@@ -229,6 +230,7 @@ async def test_lists_say_what_people_ask(flowloom: Flowloom) -> None:
     assert exact[0]["update_time"] not in shown
 
 
+@pytest.mark.long
 async def test_a_pipe_that_closes_early_is_no_error(flowloom: Flowloom, mesh: Mesh) -> None:
     for number in range(3):
         await imported(flowloom, {**DOUBLING, "name": f"Piped {number}"})
@@ -246,6 +248,7 @@ async def test_a_pipe_that_closes_early_is_no_error(flowloom: Flowloom, mesh: Me
     assert "Traceback" not in piped.stderr
 
 
+@pytest.mark.long
 async def test_every_command_offers_json(flowloom: Flowloom) -> None:
     workflow_id = await imported(flowloom, DOUBLING)
     run = json.loads((await flowloom("run", "Doubling", "--watch", "--json")).stdout)

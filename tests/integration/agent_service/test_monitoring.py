@@ -79,6 +79,7 @@ async def test_somebody_is_asked_about_a_server_that_is_ill_and_not_about_one_th
     assert not await watched.asks(sentence, f"{watched.server.url}/ok")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sentence", [SENTENCES[0], SENTENCES[1], SENTENCES[9]])
 async def test_a_server_that_gives_no_answer_is_not_ok_either(
     watched: Watched, sentence: str

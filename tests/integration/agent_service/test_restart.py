@@ -88,6 +88,7 @@ async def test_a_killed_process_loses_nothing_and_doubles_nothing(
     assert [one.id for one in mine if one.id == heard.end["workflow"]["id"]]
 
 
+@pytest.mark.long
 async def test_a_workflow_that_was_created_right_before_the_kill_is_not_created_again(
     postgres_url: str, engine_address: str, engine: FakeEngine
 ) -> None:
@@ -116,6 +117,7 @@ async def test_a_workflow_that_was_created_right_before_the_kill_is_not_created_
     assert heard.end["workflow"]["id"] == created
 
 
+@pytest.mark.long
 async def test_a_stopped_process_hands_its_turn_over_at_once(
     postgres_url: str, engine_address: str, engine: FakeEngine
 ) -> None:

@@ -34,6 +34,7 @@ async def test_each_part_is_reported_when_it_is_ready(engine: Awaited) -> None:
     assert reported == [engine.part]
 
 
+@pytest.mark.long
 async def test_late_part_is_named_with_its_last_words(engine: Awaited, tmp_path: Path) -> None:
     late = Program("gateway", [], dict, tmp_path / "gateway.log", drain_seconds=5)
     late.log.write_text("still thinking\n")

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 
 import psycopg
 import pytest
@@ -11,19 +12,25 @@ from psycopg import sql
 from cli.migrate import PLACEHOLDER, SERVICES, main
 
 
+@pytest.fixture
+async def empty_url(new_database: Callable[[], Awaitable[str]]) -> str:
+    return await new_database()
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_schema_is_migrated_and_found_migrated(postgres_url: str, service: str) -> None:
+def test_a_schema_is_migrated_and_found_migrated(empty_url: str, service: str) -> None:
     for _ in range(2):
         done = subprocess.run(
             (sys.executable, "-m", "cli.migrate", service),
-            env={**os.environ, "DATABASE_URL": postgres_url},
+            env={**os.environ, "DATABASE_URL": empty_url},
             capture_output=True,
             text=True,
             check=False,
         )
         assert (done.returncode, done.stderr) == (0, "")
     schema = service.removesuffix("_service")
-    with psycopg.connect(postgres_url) as connection:
+    with psycopg.connect(empty_url) as connection:
         query = sql.SQL("SELECT version_num FROM {}").format(
             sql.Identifier(schema, "alembic_version")
         )

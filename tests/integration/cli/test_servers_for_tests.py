@@ -7,14 +7,23 @@ import pytest
 import redis.asyncio as redis
 
 
-async def test_database_is_empty_owned_and_knows_vectors(postgres_url: str) -> None:
-    async with await psycopg.AsyncConnection.connect(postgres_url) as connection:
+async def test_a_new_database_is_empty_owned_and_knows_vectors(
+    new_database: Callable[[], Awaitable[str]],
+) -> None:
+    async with await psycopg.AsyncConnection.connect(await new_database()) as connection:
         tables = await connection.execute(
             "select from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'"
         )
         assert tables.rowcount == 0
         await connection.execute("create table first (embedding vector(2))")
         await connection.execute("create schema another")
+
+
+async def test_the_modules_database_is_migrated(postgres_url: str) -> None:
+    async with await psycopg.AsyncConnection.connect(postgres_url) as connection:
+        for schema in ("gateway", "agent", "engine"):
+            query = f"select version_num from {schema}.alembic_version"
+            assert await (await connection.execute(query.encode())).fetchone()
 
 
 @pytest.mark.parametrize("turn", [1, 2])

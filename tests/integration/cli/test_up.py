@@ -143,6 +143,7 @@ async def test_second_mesh_in_the_same_place_is_refused(
     assert first.state.is_held()
 
 
+@pytest.mark.long
 async def test_killed_mesh_leaves_nothing_that_hinders_the_next(start: Start) -> None:
     first = await start({})
     before = await first.reaches("ready")
@@ -172,6 +173,7 @@ async def test_death_of_the_database_ends_the_mesh(start: Start) -> None:
     assert "postgres ended" in said
 
 
+@pytest.mark.long
 async def test_second_signal_does_not_wait(start: Start, given: dict[str, str]) -> None:
     held = await start(given | {"TINY_GATEWAY": "stubborn"})
     mesh = await held.reaches("ready")
@@ -185,6 +187,7 @@ async def test_second_signal_does_not_wait(start: Start, given: dict[str, str]) 
     assert not any(find(process) for process in mesh.processes)
 
 
+@pytest.mark.long
 async def test_servers_that_are_away_are_named_at_once_and_end_the_start(start: Start) -> None:
     gone = f"127.0.0.1:{free_port()}"
     held = await start(
@@ -225,6 +228,7 @@ async def test_ctrl_c_ends_the_waiting(start: Start, given: dict[str, str]) -> N
     assert code == 0, said
 
 
+@pytest.mark.long
 async def test_a_scheme_that_providers_use_is_understood(
     start: Start, given: dict[str, str]
 ) -> None:

@@ -191,6 +191,7 @@ async def _events(bench: Bench, run_ids: Sequence[str]) -> list[tuple[str, Any]]
     return [(event.type, event.at) for history in histories for event in history]
 
 
+@pytest.mark.long
 async def test_a_single_engine_goes_on_after_its_restart(bench: Bench) -> None:
     async with engine_processes(bench.url, bench.server.authority, 1) as (engine,):
         run_ids = await bench.begin(5)
@@ -225,6 +226,7 @@ async def _written(bench: Bench, run_ids: Sequence[str]) -> tuple[int, int]:
     return tuple(row)
 
 
+@pytest.mark.long
 async def test_a_terminated_engine_ends_what_it_began(bench: Bench) -> None:
     async with engine_processes(bench.url, bench.server.authority, 1) as (engine,):
         run_ids = await bench.begin(5)

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
 from engine_service.store.credentials import get_credential
 from engine_service.vault.keychain import Keychain
 from engine_service.vault.rotation import rotate
@@ -70,6 +72,7 @@ async def run_program(url: str, keys: str) -> tuple[int | None, str]:
     return process.returncode, said.decode()
 
 
+@pytest.mark.long
 async def test_operators_have_a_command_for_it(engine_url: str, app_database: Database) -> None:
     before = keychain(app_database, f"first:{OLD.partition(':')[2]}")
     await save_credential(

@@ -130,6 +130,7 @@ def test_a_failed_migration_touches_no_service(deploy: Deploy) -> None:
     assert "update-service" not in done.verbs()
 
 
+@pytest.mark.long
 def test_what_does_not_become_healthy_is_rolled_back_everywhere(deploy: Deploy) -> None:
     done = deploy(unhealthy="agent")
     assert done.code == 1
@@ -137,6 +138,7 @@ def test_what_does_not_become_healthy_is_rolled_back_everywhere(deploy: Deploy) 
     assert set(done.services.values()) == {f"flowloom-test-{name}:7" for name in done.services}
 
 
+@pytest.mark.long
 def test_what_does_not_serve_is_rolled_back(deploy: Deploy) -> None:
     done = deploy(silent="engine")
     assert done.code == 1
