@@ -163,6 +163,7 @@ async def test_killed_mesh_leaves_nothing_that_hinders_the_next(start: Start) ->
     assert not any(find(process) for process in after.processes)
 
 
+@pytest.mark.long
 async def test_death_of_the_database_ends_the_mesh(start: Start) -> None:
     held = await start({})
     mesh = await held.reaches("ready")
