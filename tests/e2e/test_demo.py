@@ -47,7 +47,8 @@ async def test_what_it_made_is_kept_and_a_killed_mesh_does_not_hinder_it(
     await killed.wait()
 
     done = await demonstrate(state.path)
-    assert done.returncode == 0, done.stdout + done.stderr
+    engine_said = (state.path / "logs" / "engine.log").read_text()
+    assert done.returncode == 0, done.stdout + done.stderr + engine_said
     assert "All of this is kept" in done.stdout
     assert "token --shell" in done.stdout
     assert "The endpoint received" in done.stdout
