@@ -168,4 +168,5 @@ def _stopped(stopped: EvaluationStopped) -> ExpressionError:
         case Stop.MEMORY | Stop.DEATH:
             return ExpressionError("The expressions of this node took too much memory", code=MEMORY)
         case Stop.SCRIPT:
-            return ExpressionError(stopped.message.splitlines()[0], code=FAILED)
+            said, *_ = stopped.message.splitlines() or ["The expressions cannot be evaluated"]
+            return ExpressionError(said, code=FAILED)
