@@ -11,6 +11,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 # Here and in every process that a test starts: models are called on this machine only.
 os.environ["ALLOW_MODEL_REQUESTS"] = "false"
+# As in the services: tests start processes while gRPC works.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 pytest_plugins = ["tests.support.postgres", "tests.support.valkey"]
 

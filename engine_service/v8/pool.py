@@ -235,7 +235,7 @@ class _Worker:
             self._in.write(REQUEST.pack(len(script), limits.seconds, limits.megabytes))
             self._in.write(script)
             await self._in.drain()
-        except ConnectionError:
+        except (ConnectionError, RuntimeError):  # the latter from uvloop, when it is closed
             raise EvaluationStopped(Stop.DEATH) from None
 
     async def _receive(self, seconds: float) -> tuple[int, str]:
