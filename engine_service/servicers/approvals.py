@@ -12,7 +12,6 @@ from referencing.exceptions import Unresolvable
 from engine_service import wire_workflows as wire
 from engine_service.store import approvals
 from engine_service.store.approvals import StoredApproval
-from engine_service.store.pages import read_page
 from engine_service.store.runs import wake
 from engine_service.values.forms import form_validator, misfits
 from shared.clock import Clock
@@ -20,6 +19,7 @@ from shared.database import Database
 from shared.errors import Conflict, Forbidden, InvalidInput, Violation
 from shared.identity import Principal, Role
 from shared.ids import is_id
+from shared.pages import read_page
 from shared.pb.flowloom.engine.v1 import (
     approval_pb2,
     approval_service_pb2,

@@ -10,7 +10,6 @@ from engine_service.credential import CredentialType, OAuth2Type
 from engine_service.credentials import BY_TYPE
 from engine_service.store import credentials as store
 from engine_service.store.credentials import READY, UNCONNECTED, StoredCredential
-from engine_service.store.pages import read_page
 from engine_service.vault.connecting import Connecting
 from engine_service.vault.drafts import Draft, draft, kind_of, read_data, redraft
 from engine_service.vault.keychain import Contents, Keychain
@@ -20,6 +19,7 @@ from shared.database import Database
 from shared.errors import Conflict, InvalidInput
 from shared.identity import Principal, Role
 from shared.ids import new_id
+from shared.pages import read_page
 from shared.pb.flowloom.engine.v1 import credential_service_pb2 as pb
 from shared.pb.flowloom.engine.v1 import credential_service_pb2_grpc
 from shared.rpc import call

@@ -9,7 +9,6 @@ from engine_service.feed import Feed
 from engine_service.journal import Journal
 from engine_service.startable import Startables
 from engine_service.store import runs, workflows
-from engine_service.store.pages import read_page
 from engine_service.store.run_rows import (
     StoredRun,
     get_run,
@@ -23,6 +22,7 @@ from shared.clock import Clock
 from shared.errors import Conflict, InvalidInput, Violation
 from shared.identity import Principal, Role
 from shared.ids import is_id, new_id
+from shared.pages import read_page
 from shared.pb.flowloom.engine.v1 import run_pb2, run_service_pb2, run_service_pb2_grpc
 from shared.rpc import call
 

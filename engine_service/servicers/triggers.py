@@ -16,13 +16,13 @@ from engine_service.feed import Feed, Ticket
 from engine_service.hooks import Answer, Listener, Listeners
 from engine_service.journal import Journal
 from engine_service.store import triggers
-from engine_service.store.pages import read_page
 from engine_service.store.runs import InsertedRun, NewRun
 from engine_service.trigger import Accepted, IncomingRequest, Refused
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import NotFound
 from shared.ids import is_id, new_id
+from shared.pages import read_page
 from shared.pb.flowloom.engine.v1 import trigger_service_pb2, trigger_service_pb2_grpc
 from shared.rpc import call
 

@@ -8,13 +8,13 @@ from pydantic import BaseModel, StringConstraints, ValidationError
 
 from engine_service import wire_credentials as wire
 from engine_service.store import variables as store
-from engine_service.store.pages import read_page
 from engine_service.store.variables import StoredVariable
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import Conflict, InvalidInput, Violation
 from shared.identity import Role
 from shared.ids import new_id
+from shared.pages import read_page
 from shared.pb.flowloom.common.v1.document_pb2 import Document
 from shared.pb.flowloom.engine.v1 import variable_service_pb2 as pb
 from shared.pb.flowloom.engine.v1 import variable_service_pb2_grpc

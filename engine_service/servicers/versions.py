@@ -10,11 +10,11 @@ from engine_service import hidden
 from engine_service import wire_workflows as wire
 from engine_service.catalogue import builtin
 from engine_service.store import versions, workflows
-from engine_service.store.pages import read_page
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import InvalidInput, Violation
 from shared.identity import Role
+from shared.pages import read_page
 from shared.pb.flowloom.engine.v1 import version_service_pb2, version_service_pb2_grpc
 from shared.rpc import call
 from shared.workflow import JsonObject

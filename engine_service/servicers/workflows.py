@@ -18,7 +18,6 @@ from engine_service.live_triggers import live_triggers, refuse_taken
 from engine_service.n8n import import_document
 from engine_service.readiness import readiness, warnings
 from engine_service.store import triggers, versions, workflows
-from engine_service.store.pages import read_page
 from engine_service.store.versions import StoredVersion
 from engine_service.store.workflows import StoredWorkflow
 from engine_service.validate import in_order, is_valid, require_valid, validate_document
@@ -28,6 +27,7 @@ from shared.database import Database
 from shared.errors import Conflict, InvalidInput, Violation
 from shared.identity import Principal, Role
 from shared.ids import new_id
+from shared.pages import read_page
 from shared.pb.flowloom.engine.v1 import (
     workflow_pb2,
     workflow_service_pb2,

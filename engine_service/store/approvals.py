@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine_service.store.pages import Page
 from shared.errors import NotFound
 from shared.ids import is_id
+from shared.pages import Page
 from shared.workflow import JsonObject
 
 metadata = sa.MetaData(schema="engine")

@@ -11,9 +11,9 @@ from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine_service.store.pages import Page
 from shared.errors import Conflict, NotFound
 from shared.ids import is_id
+from shared.pages import Page
 from shared.workflow import JsonObject
 
 READY, UNCONNECTED, EXPIRED = "ready", "unconnected", "expired"

@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine_service.store.pages import Page
 from shared.errors import NotFound
 from shared.ids import is_id
+from shared.pages import Page
 from shared.workflow import JsonObject
 
 

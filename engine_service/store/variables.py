@@ -11,9 +11,9 @@ from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine_service.store.pages import Page
 from shared.errors import Conflict, LimitReached, NotFound
 from shared.ids import is_id
+from shared.pages import Page
 
 MOST = 1_000
 """As many variables a tenant may have: every run that speaks of one reads them all."""

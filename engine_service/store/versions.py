@@ -7,8 +7,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine_service.store.pages import Page
 from shared.errors import NotFound
+from shared.pages import Page
 
 metadata = sa.MetaData(schema="engine")
 versions = sa.Table(

@@ -310,7 +310,7 @@ class Answering:
         return self
 
     async def complete(self, request: Request) -> Reply:
-        raise NotImplementedError("nodes stream")
+        raise AssertionError("nodes stream")
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
         data = {"category": "bug", "urgent": True} if request.output else None

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-import anyio
+import aiohappyeyeballs
 import pytest
 
 from engine_service.node import HttpRequest, HttpResponse, NodeError
@@ -35,14 +35,15 @@ async def canary() -> AsyncIterator[Server]:
 @pytest.fixture(autouse=True)
 def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     """Should the guard ever fail, nothing outside this machine is contacted all the same."""
-    connect: Any = anyio.connect_tcp
+    connect: Any = aiohappyeyeballs.start_connection
 
-    async def guarded(remote_host: str, **options: Any) -> Any:
-        if remote_host != "127.0.0.1":
-            pytest.fail(f"the guard let a connection to {remote_host} through")
-        return await connect(remote_host, **options)
+    async def guarded(addresses: Sequence[Any], **options: Any) -> Any:
+        for *_, place in addresses:
+            if place[0] != "127.0.0.1":
+                pytest.fail(f"the guard let a connection to {place[0]} through")
+        return await connect(addresses, **options)
 
-    monkeypatch.setattr(anyio, "connect_tcp", guarded)
+    monkeypatch.setattr(aiohappyeyeballs, "start_connection", guarded)
 
 
 async def everything_is_public(_: str, __: int) -> Sequence[str]:
@@ -75,6 +76,12 @@ async def failure(client: GuardedHttpClient, url: str, **options: Any) -> str:
 def urls() -> list[str]:
     rows = [*RECORDED["block"], *RECORDED["block_via_stub_dns"]]
     return [row["url"] for row in rows]
+
+
+async def test_whatever_leaves_this_machine_is_caught_here() -> None:
+    client = GuardedHttpClient(AllowList(), resolver=everything_is_public)
+    with pytest.raises(pytest.fail.Exception, match=PUBLIC):
+        await send(client, f"http://{FIXTURE}/")
 
 
 @pytest.mark.parametrize("url", urls())

@@ -39,7 +39,7 @@ class Scripted:
         return self
 
     async def complete(self, request: Request) -> Reply:
-        raise NotImplementedError(request)
+        raise AssertionError(f"nodes stream: {request}")
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta, None]:
         self.asked.append(request)
