@@ -35,13 +35,13 @@ async def canary() -> AsyncIterator[Server]:
 @pytest.fixture(autouse=True)
 def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     """Should the guard ever fail, nothing outside this machine is contacted all the same."""
-    connect: Any = aiohappyeyeballs.start_connection
+    connect: Any = vars(aiohappyeyeballs)["start_connection"]
 
-    async def guarded(addresses: Sequence[Any], **options: Any) -> Any:
-        for *_, place in addresses:
+    async def guarded(*, addr_infos: Sequence[Any], **options: Any) -> Any:
+        for *_, place in addr_infos:
             if place[0] != "127.0.0.1":
                 pytest.fail(f"the guard let a connection to {place[0]} through")
-        return await connect(addresses, **options)
+        return await connect(addr_infos=addr_infos, **options)
 
     monkeypatch.setattr(aiohappyeyeballs, "start_connection", guarded)
 
