@@ -13,6 +13,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from cli.tables import Column, Json, print_fitted
+from shared.attachments import ATTACHMENTS
 
 # What is piped into another program is not shortened to the width that a terminal might have.
 _PIPE_WIDTH = 1000
@@ -64,23 +65,33 @@ def print_list(rows: Sequence[Mapping[str, Any]], columns: Sequence[Column], emp
 
 
 def workflow_tree(definition: Json) -> Tree:
-    """A definition from its triggers downwards; what is reached twice is drawn once."""
+    """A definition from its triggers downwards; what is reached twice is drawn once.
+
+    What is attached to a node stands below it, marked with `◂` and its kind.
+    """
     nodes = {node["id"]: node for node in definition.get("nodes", [])}
     after: dict[str, list[Json]] = {}
     targets: set[str] = set()
+    used_by: dict[str, list[Json]] = {}
     for edge in definition.get("connections", []):
-        after.setdefault(edge["from"], []).append(edge)
-        targets.add(edge["to"])
+        if edge.get("input") in ATTACHMENTS:
+            used_by.setdefault(edge["to"], []).append(edge)
+            targets.add(edge["from"])
+        else:
+            after.setdefault(edge["from"], []).append(edge)
+            targets.add(edge["to"])
     tree = Tree(Text(definition.get("name") or "Untitled workflow", style="bold"))
     drawn: set[str] = set()
 
-    def draw(parent: Tree, node_id: str, port: str) -> None:
-        label = _node_label(nodes[node_id], port)
+    def draw(parent: Tree, node_id: str, port: str, *, uses: bool = False) -> None:
+        label = _node_label(nodes[node_id], port, "◂" if uses else "→")
         if node_id in drawn:
             parent.add(label.append("  ↑ above", style="dim"))
             return
         drawn.add(node_id)
         branch = parent.add(label)
+        for edge in used_by.get(node_id, []):
+            draw(branch, edge["from"], edge["input"], uses=True)
         for edge in after.get(node_id, []):
             draw(branch, edge["to"], edge.get("port", "main"))
 
@@ -128,8 +139,8 @@ def seconds(value: float) -> str:
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
 
 
-def _node_label(node: Json, port: str) -> Text:
-    label = Text(f"{port} → ", style="cyan") if port != "main" else Text()
+def _node_label(node: Json, port: str, sign: str) -> Text:
+    label = Text(f"{port} {sign} ", style="cyan") if port != "main" else Text()
     label.append(node.get("name") or node["id"], style="bold")
     label.append(f"  {node['type']}", style="dim")
     if told := _tell(node.get("parameters") or {}):

@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings
 
 from agent_service.settings import Settings as AgentSettings
 from engine_service.catalogue import builtin
+from engine_service.node import AttachedNode, NodeType
 from engine_service.settings import Settings as EngineSettings
 from gateway.settings import Settings as GatewaySettings
 
@@ -51,11 +52,22 @@ def node_types() -> str:
         parts += ["", f"## `{node_type.type}`: {node_type.title}", ""]
         parts += [line.strip() for line in (node_type.__doc__ or "").strip().splitlines()]
         inputs, outputs = ", ".join(node_type.inputs) or "none", ", ".join(node_type.outputs)
-        parts += ["", f"Inputs: {inputs}. Outputs: {outputs}. Effect: {node_type.effect}.", ""]
+        parts += ["", f"Inputs: {inputs}. Outputs: {outputs}. Effect: {node_type.effect}."]
+        parts += [*_attaching(node_type), ""]
         parts += ["| parameter | meaning |", "|---|---|"]
         for field, info in node_type.Parameters.model_fields.items():
             parts.append(f"| `{info.alias or field}` | {info.description or ''} |")
     return "\n".join(parts) + "\n"
+
+
+def _attaching(node_type: NodeType[Any]) -> list[str]:
+    """What can be attached to a node, and whether it serves as something else than a tool."""
+    told: list[str] = []
+    if node_type.attachments:
+        told.append(f"Takes attached: {', '.join(node_type.attachments)}.")
+    if isinstance(node_type, AttachedNode):
+        told.append(f"Is attached as: {node_type.kind}.")
+    return told
 
 
 def _variable(settings: type[BaseSettings], field: str) -> str:

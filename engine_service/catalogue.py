@@ -37,6 +37,8 @@ class Description:
             any value.
         keywords: Words by which people ask for it, in English and Chinese.
         is_trigger: Whether it begins runs.
+        attachments: Kinds of what can be attached to it.
+        attaches_as: Kinds as which it can be attached itself.
     """
 
     type: str
@@ -53,6 +55,8 @@ class Description:
     keywords: Sequence[str]
     credential_types: Sequence[str]
     is_trigger: bool
+    attachments: Sequence[str] = ()
+    attaches_as: Sequence[str] = ()
 
 
 class Catalogue:
@@ -128,6 +132,8 @@ def describe(node_type: type[NodeType[Any]]) -> Description:
         keywords=node_type.keywords,
         credential_types=node_type.credential_types,
         is_trigger=node_type in TRIGGERS,
+        attachments=tuple(node_type.attachments),
+        attaches_as=node_type.attaches_as(),
     )
 
 

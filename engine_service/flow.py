@@ -101,7 +101,7 @@ class Flow:
 
     def __init__(self, workflow: Workflow, trigger: str, shapes: Mapping[str, Shape]) -> None:
         # Nothing leads back to where a run begins.
-        wires = [wire for wire in workflow.connections if wire.target != trigger]
+        wires = [w for w in workflow.connections if w.target != trigger and not w.attaches]
         lead = _Leads(wires, shapes)
         reachable = lead.reach([trigger])
         self.steps: dict[str, Step] = {

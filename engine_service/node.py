@@ -4,13 +4,15 @@ One file in `nodes/` (or `triggers/`) holds everything about one node type: the 
 declare it, `Parameters` is its JSON Schema, the class's docstring its documentation, `run` its
 behaviour. A node sees data and a few services; it never sees the store, the wire or another node.
 
-Two kinds of node:
+Three kinds of node:
 - `PureNode`: computed from its input alone. `run` is an ordinary function. It may be computed
   again after a crash, and runs for real in a simulation.
 - `ActionNode`: touches the world (or waits). `run` is a coroutine and gets `Services`. Its start
   and its end are journalled; in a simulation it is not run: `plan` says what it would do,
   `sample` what it might have answered. One whose effect is pure only needs a service to compute
   with, and runs for real in a simulation too.
+- `AttachedNode`: never runs; it says something to the node that it is attached to (a model, a
+  memory). Nodes of the other two kinds can be attached as well, as tools.
 
 A node does not raise for what may happen in business: it returns `Failed`. It raises
 `NodeError` only from deep inside, which the executor turns into `Failed`.
@@ -330,8 +332,12 @@ class Services:
 # --- what a node declares
 
 
+_NO_TOOLS = frozenset({"flow", "human", "trigger"})
+"""Families whose nodes steer a run or wait, which a tool cannot."""
+
+
 class NodeType(ABC, Generic[P]):
-    """A kind of node. Subclass `PureNode` or `ActionNode`, not this.
+    """A kind of node. Subclass `PureNode`, `ActionNode` or `AttachedNode`, not this.
 
     Class attributes:
         type: Its name in definitions, `family.name`.
@@ -348,6 +354,8 @@ class NodeType(ABC, Generic[P]):
         verbatim: Names of parameters in which braces are the author's own and nothing is filled.
         credential_types: Types of credentials it can use, any one of them.
         needs_credential: It can do nothing without one.
+        attachments: What it takes from nodes that are attached to it: how many at most, by kind
+            (`shared.attachments`).
     """
 
     Parameters: ClassVar[builtins.type[NodeParameters]]
@@ -364,6 +372,13 @@ class NodeType(ABC, Generic[P]):
     verbatim: ClassVar[tuple[str, ...]] = ()
     credential_types: ClassVar[tuple[str, ...]] = ()
     needs_credential: ClassVar[bool] = False
+    attachments: ClassVar[Mapping[str, int]] = {}
+
+    @classmethod
+    def attaches_as(cls) -> tuple[str, ...]:
+        """As what it can be attached: a node that makes items from items serves as a tool."""
+        is_tool = cls.inputs == (MAIN,) and cls.family() not in _NO_TOOLS
+        return ("tool",) if is_tool else ()
 
     @classmethod
     def family(cls) -> str:
@@ -395,6 +410,18 @@ class PureNode(NodeType[P]):
     @abstractmethod
     def run(self, given: NodeInput[P]) -> Outcome:
         """Compute; no I/O, no clock, no randomness but what `given` holds."""
+
+
+class AttachedNode(NodeType[P]):
+    """A node that never runs: another one, to which it is attached, uses what it says."""
+
+    inputs: ClassVar[tuple[str, ...]] = ()
+    outputs: ClassVar[tuple[str, ...]] = ()
+    kind: ClassVar[str]
+
+    @classmethod
+    def attaches_as(cls) -> tuple[str, ...]:
+        return (cls.kind,)
 
 
 class ActionNode(NodeType[P]):

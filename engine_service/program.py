@@ -4,7 +4,7 @@ Versions never change, so a program is made once and kept as long as it is used.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -67,12 +67,28 @@ class Program:
         self.nodes: Mapping[str, ReadyNode] = {
             node.id: _ready(node, catalogue) for node in workflow.nodes
         }
+        self.attached = _attached(workflow, self.nodes)
+        self.used = {one.source for one in workflow.connections if one.attaches}
         self.uses_variables = "$vars" in workflow.model_dump_json()
         shapes = {node.id: _shape(self.nodes[node.id]) for node in workflow.nodes}
         self.flow = Flow(workflow, trigger, shapes)
         self.steps_by_name: Mapping[str, Step] = {
             step.node.name: step for step in self.flow.steps.values()
         }
+
+
+Attachments = Mapping[str, Sequence[ReadyNode]]
+"""What is attached to a node, by kind, in order."""
+
+
+def _attached(workflow: Workflow, nodes: Mapping[str, ReadyNode]) -> Mapping[str, Attachments]:
+    """By node, what is attached to it; what is disabled is not."""
+    found: dict[str, dict[str, list[ReadyNode]]] = {}
+    for wire in sorted(workflow.connections, key=lambda wire: wire.index):
+        if wire.attaches and not nodes[wire.source].definition.disabled:
+            kinds = found.setdefault(wire.target, {})
+            kinds.setdefault(wire.input, []).append(nodes[wire.source])
+    return found
 
 
 def _ready(node: Node, catalogue: Catalogue) -> ReadyNode:

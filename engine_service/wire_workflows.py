@@ -123,6 +123,8 @@ def to_node_type(description: Description) -> node_type_pb2.NodeType:
         effect=_EFFECTS[description.effect],
         credential_types=description.credential_types,
         keywords=description.keywords,
+        attachments=description.attachments,
+        attaches_as=description.attaches_as,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
+from shared.attachments import ATTACHMENTS
 from shared.errors import InvalidInput, Violation
 
 type_pattern = r"^[a-z]+(\.[a-z][a-z0-9_]*)+$"
@@ -86,6 +87,11 @@ class Connection(_Strict):
     target: NodeId = Field(alias="to")
     input: str = Field(default="main", min_length=1, max_length=80)
     index: int = Field(default=0, ge=0, description="Order among edges into the same input")
+
+    @property
+    def attaches(self) -> bool:
+        """Whether it attaches `from` to `to`, instead of letting items flow."""
+        return self.input in ATTACHMENTS
 
 
 class WorkflowSettings(_Strict):

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 
-from engine_service.checks import connections, expressions, nodes, shape, whole
+from engine_service.checks import attachments, connections, expressions, nodes, shape, whole
 from engine_service.checks.diagnostic import Diagnostic, Subject
 
 CHECKS: tuple[Callable[[Subject], Iterator[Diagnostic]], ...] = (
     whole.check,
     nodes.check,
     connections.check,
+    attachments.check,
     shape.check,
     expressions.check,
 )

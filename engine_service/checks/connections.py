@@ -25,6 +25,11 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
         seen.add(key)
 
 
+def nearest_name(subject: Subject, name: str, names: Sequence[str]) -> str:
+    """What was probably meant by a name, or else what there is."""
+    return subject.nearest(name, names) or f"It has {', '.join(map(repr, names[:10]))}."
+
+
 def _check_ends(subject: Subject, base: str, edge: Connection) -> Iterator[Diagnostic]:
     for end, node_id in (("from", edge.source), ("to", edge.target)):
         place = subject.index.get(node_id)
@@ -35,6 +40,8 @@ def _check_ends(subject: Subject, base: str, edge: Connection) -> Iterator[Diagn
                 f"There is no node with the id {node_id!r}.",
                 subject.nearest(node_id, subject.index),
             )
+        elif edge.attaches:
+            continue  # `attachments` looks at what it attaches to what
         elif end == "from":
             names = _outputs(subject, subject.nodes[place])
             yield from _check_name(subject, f"{base}/port", (node_id, edge.port), names)
@@ -67,8 +74,7 @@ def _check_name(
     if not names:
         suggestion = f"It has no {kind}s at all; remove the connection."
     else:
-        known = ", ".join(map(repr, names[:10]))
-        suggestion = subject.nearest(name, names) or f"It has {known}."
+        suggestion = nearest_name(subject, name, names)
     yield Diagnostic(
         place, f"unknown_{kind}", f"The node {node_id!r} has no {kind} {name!r}.", suggestion
     )

@@ -62,7 +62,8 @@ class Subject:
     Attributes:
         index: A node's place by its id; the first one's where an id repeats.
         edges: (place of the connection, place of its source, place of its target), for the
-            connections whose both ends exist.
+            connections whose both ends exist. What attaches a node leads the other way here: who
+            uses it is before it, and it sees what was there before its user ran.
         graph: The same as a graph.
         nearest: Suggests names, sparingly.
     """
@@ -74,7 +75,9 @@ class Subject:
         self.nearest = Nearest()
         self.index = {node.id: place for place, node in reversed([*enumerate(workflow.nodes)])}
         self.edges = [
-            (place, self.index[edge.source], self.index[edge.target])
+            (place, self.index[edge.target], self.index[edge.source])
+            if edge.attaches
+            else (place, self.index[edge.source], self.index[edge.target])
             for place, edge in enumerate(workflow.connections)
             if edge.source in self.index and edge.target in self.index
         ]

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from engine_service.checks.diagnostic import Diagnostic, Severity, Subject
 from engine_service.checks.graph import Graph
 from engine_service.flow import LOOP, LOOP_TYPE
+from engine_service.node import AttachedNode
 from engine_service.trigger import WebhookTrigger
 from shared.workflow import pointer
 
@@ -32,6 +33,8 @@ def _check_triggers(subject: Subject) -> Iterator[Diagnostic]:
         return
     reachable = subject.graph.reachable_from(starts)
     for place, node in enumerate(subject.nodes):
+        if isinstance(subject.type_of(node), AttachedNode):
+            continue  # `attachments` says whether anybody uses it
         if place not in reachable and place not in triggers:
             yield Diagnostic(
                 pointer(["nodes", place]),

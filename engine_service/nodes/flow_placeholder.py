@@ -6,6 +6,7 @@ from typing import Any, ClassVar, cast
 from pydantic import Field
 
 from engine_service.node import MAIN, Failed, NodeInput, NodeParameters, Outcome, PureNode
+from shared.attachments import ATTACHMENTS
 from shared.workflow import JsonObject
 
 
@@ -52,6 +53,10 @@ class FlowPlaceholder(PureNode[PlaceholderParameters]):
         "placeholder", "to do", "unmatched", "unsupported", "missing step", "to be decided",
         "占位符", "待定", "未支持的步骤",
     )  # fmt: skip
+
+    @classmethod
+    def attaches_as(cls) -> tuple[str, ...]:
+        return ATTACHMENTS
 
     @classmethod
     def ports(cls, parameters: JsonObject) -> tuple[str, ...]:

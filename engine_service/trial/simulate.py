@@ -147,10 +147,10 @@ class Simulator:
         performance = _Performance(program, items, executor, clock, self._bounds)
         ending = await performance.end()
         ran = {execution.step.id for execution in performance.ran}
-        ids = [node.id for node in trial.workflow.nodes]
+        ids = [node.id for node in trial.workflow.nodes if node.id not in program.used]
         return Report(
             ending,
-            [*diagnostics, *_warnings(rehearsal, ids)],
+            [*diagnostics, *_warnings(rehearsal, trial.workflow)],
             performance.ran,
             performance.state.skipped,
             rehearsal.effects,
@@ -251,12 +251,12 @@ class _Performance:
         return None
 
 
-def _warnings(rehearsal: Rehearsal, ids: Sequence[str]) -> list[Diagnostic]:
+def _warnings(rehearsal: Rehearsal, workflow: Workflow) -> list[Diagnostic]:
     """What would go wrong if the run were real."""
     return [
         Diagnostic(pointer(["nodes", place]), "address_refused", reason, severity=Severity.WARNING)
-        for place, node_id in enumerate(ids)
-        for reason in rehearsal.refusals.get(node_id, ())
+        for place, node in enumerate(workflow.nodes)
+        for reason in rehearsal.refusals.get(node.id, ())
     ]
 
 

@@ -16,6 +16,7 @@ from engine_service.node import (
     ERROR,
     MAIN,
     ActionNode,
+    AttachedNode,
     Done,
     Effect,
     Failed,
@@ -30,6 +31,7 @@ from engine_service.node import (
     Waiting,
 )
 from engine_service.sandbox import SandboxResult
+from shared.attachments import ATTACHMENTS
 from shared.errors import Unavailable
 from shared.llm import Delta, Finish, Model, Reply, Request, Usage
 from shared.llm import Done as Finished
@@ -76,7 +78,10 @@ def each_action(test: Any) -> Any:
 @each_type
 def test_its_name_says_its_family(node_type: type[NodeType[Any]]) -> None:
     family, _, name = node_type.type.partition(".")
-    assert family in {"trigger", "flow", "data", "code", "http", "ai", "human"}
+    assert family in {
+        "trigger", "flow", "data", "code", "http", "human",
+        "ai", "model", "memory", "parser", "mcp",
+    }  # fmt: skip
     assert name
     assert node_type.title
     assert node_type.title[0].isupper()
@@ -120,6 +125,15 @@ def test_whatever_touches_the_world_says_how(node_type: type[NodeType[Any]]) -> 
     # An author's code needs a service to be computed with, and touches nothing all the same.
     computed = issubclass(node_type, PureNode) or node_type.family() == "code"
     assert computed == (node_type.effect is Effect.PURE)
+
+
+@each_type
+def test_what_it_attaches_is_of_a_kind_that_the_language_has(
+    node_type: type[NodeType[Any]],
+) -> None:
+    assert {*node_type.attachments, *node_type.attaches_as()} <= {*ATTACHMENTS}
+    assert not {*node_type.inputs} & {*ATTACHMENTS}
+    assert issubclass(node_type, AttachedNode) == (not node_type.inputs and not node_type.outputs)
 
 
 # --- its examples

@@ -38,6 +38,23 @@ def test_what_is_reached_twice_is_drawn_once() -> None:
     assert "false → send  http.request  ↑ above" in tree
 
 
+def test_what_is_attached_stands_below_its_user() -> None:
+    nodes = [
+        {"id": "start", "name": "Start", "type": "trigger.manual"},
+        {"id": "agent", "name": "Agent", "type": "ai.agent"},
+        {"id": "search", "name": "Search", "type": "http.request"},
+    ]
+    edges = [
+        {"from": "start", "to": "agent"},
+        {"from": "search", "to": "agent", "input": "tool"},
+    ]
+    tree = drawn(workflow_tree({"name": "W", "nodes": nodes, "connections": edges}))
+    lines = [line.strip(" │├└─") for line in tree.splitlines()]
+    assert [line.strip() for line in lines if line] == [
+        "W", "Start  trigger.manual", "Agent  ai.agent", "tool ◂ Search  http.request",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("conditions", "told"),
     [

@@ -1,7 +1,7 @@
 """Every defect a definition can have: where it is found, what it is called, what would mend it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import pytest
@@ -9,7 +9,14 @@ from pydantic import BaseModel, Field, model_validator
 
 from engine_service.catalogue import Catalogue
 from engine_service.checks.diagnostic import Diagnostic, Severity
-from engine_service.node import Done, NodeInput, NodeParameters, Outcome, PureNode
+from engine_service.node import (
+    AttachedNode,
+    Done,
+    NodeInput,
+    NodeParameters,
+    Outcome,
+    PureNode,
+)
 from engine_service.triggers.manual import ManualTrigger
 from engine_service.triggers.schedule import Schedule
 from engine_service.triggers.webhook import Webhook
@@ -75,7 +82,24 @@ class Loop(PureNode[NodeParameters]):
         return Done({"done": given.items})
 
 
-CATALOGUE = Catalogue([ManualTrigger, Schedule, Webhook, Try, Loop])
+class Agent(Try):
+    """Takes others as its own."""
+
+    type = "test.agent"
+    attachments: ClassVar[Mapping[str, int]] = {"model": 1, "tool": 5}
+
+
+class Brain(AttachedNode[NodeParameters]):
+    """Is attached, and never runs."""
+
+    Parameters = NodeParameters
+    type = "test.brain"
+    title = "Brain"
+    kind = "model"
+    examples: ClassVar[tuple[JsonObject, ...]] = ({},)
+
+
+CATALOGUE = Catalogue([ManualTrigger, Schedule, Webhook, Try, Loop, Agent, Brain])
 START = {"id": "start", "name": "Start", "type": "trigger.manual"}
 
 
@@ -324,6 +348,70 @@ def test_loops_nest_but_do_not_entangle() -> None:
 
 
 # --- expressions
+
+
+AGENT = node("agent", type="test.agent")
+BRAIN = node("brain", type="test.brain", parameters={})
+
+
+def attached(*edges: dict[str, Any], more: Sequence[dict[str, Any]] = ()) -> list[Diagnostic]:
+    """What is found where an agent has others attached in some way."""
+    return found([START, node("a"), AGENT, BRAIN, *more], edge("start>a"), edge("a>agent"), *edges)
+
+
+@pytest.mark.parametrize("port", ["main", "model"])
+def test_what_is_attached_is_reached_through_its_user(port: str) -> None:
+    assert attached(edge("brain>agent", port, input="model")) == []
+
+
+@pytest.mark.parametrize(
+    ("edges", "code", "suggestion"),
+    [
+        ([edge("brain>agent", "brain", input="model")], "unknown_port", "Did you mean 'model'?"),
+        ([edge("brain>agent", input="memory")], "unknown_input", "It takes 'model', 'tool'."),
+        ([edge("brain>a", input="model")], "unknown_input", "Attach it to a node such as"),
+        ([edge("brain>agent", input="tool")], "wrong_attachment", "Attach it as 'model', or"),
+    ],
+)
+def test_an_attachment_must_fit(edges: list[dict[str, Any]], code: str, suggestion: str) -> None:
+    [diagnostic] = [one for one in attached(*edges) if one.pointer.startswith("/connections/2")]
+    assert diagnostic.code == code
+    assert diagnostic.suggestion.startswith(suggestion)
+
+
+def test_no_more_is_attached_than_is_taken() -> None:
+    second = node("second", type="test.brain", parameters={})
+    ways = [edge("brain>agent", input="model"), edge("second>agent", input="model")]
+    assert brief(attached(*ways, more=[second])) == [("/connections/3/input", "too_many_attached")]
+
+
+def test_an_attached_node_takes_no_part_in_the_flow() -> None:
+    ways = [edge("brain>agent", input="model"), edge("b>agent", input="tool"), edge("start>b")]
+    assert brief(attached(*ways, more=[node("b")])) == [("/connections/4", "attached_node_in_flow")]
+
+
+def test_what_nothing_uses_is_suspicious() -> None:
+    assert brief(attached()) == [("/nodes/3", "not_attached")]
+
+
+def test_a_tool_sees_what_ran_before_its_user() -> None:
+    def using(name: str) -> list[tuple[str, str]]:
+        tool = node("b", parameters={"url": f"{{{{ $('{name}').first().json.url }}}}"})
+        ways = [edge("brain>agent", input="model"), edge("b>agent", input="tool")]
+        return brief(attached(*ways, more=[tool]))
+
+    assert using("A") == []
+    assert using("BRAIN") == [("/nodes/4/parameters/url", "reference_not_upstream")]
+
+
+def test_agents_do_not_use_each_other_in_a_circle() -> None:
+    other = node("other", type="test.agent")
+    ways = [
+        edge("brain>agent", input="model"),
+        edge("other>agent", input="tool"),
+        edge("agent>other", input="tool"),
+    ]
+    assert ("/connections/4", "cycle") in brief(attached(*ways, more=[other]))
 
 
 def referring(expression: str) -> list[Diagnostic]:
