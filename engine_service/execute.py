@@ -8,7 +8,7 @@ other nodes, except through what expressions can see.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast
 
 import structlog
@@ -32,9 +32,11 @@ from engine_service.node import (
     Failed,
     HttpClient,
     ItemFailure,
+    Network,
     NoCredentials,
     NodeError,
     NodeInput,
+    NoNetwork,
     Outcome,
     PureNode,
     Question,
@@ -63,12 +65,13 @@ class CredentialSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What actions touch the world with: HTTP, the code sandbox, language models, credentials."""
+    """What actions touch the world with: HTTP, code, language models, credentials, connections."""
 
     http: HttpClient
     sandbox: Any
     models: Any
     keychain: CredentialSource | None = None
+    network: Network = field(default_factory=NoNetwork)
 
 
 class Outlet(Protocol):
@@ -212,6 +215,7 @@ class Executor:
             emit=emit,
             log=write,
             credentials=credentials,
+            network=self._world.network,
         )
 
     # --- judging

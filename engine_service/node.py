@@ -19,6 +19,8 @@ A node does not raise for what may happen in business: it returns `Failed`. It r
 """
 
 import builtins
+import socket
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -246,6 +248,57 @@ class HttpResponse:
     url: str
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something listens, checked: its host in the one spelling, and all addresses it has."""
+
+    host: str
+    port: int
+    addresses: Sequence[str]
+
+
+class Network(Protocol):
+    """Connections for protocols other than HTTP, behind the same guard.
+
+    engine_service/web/network.py is the real one. A library that takes a connected socket gets one
+    from `connect`; one that connects by itself is told an address of `reach`, never the name.
+    """
+
+    async def reach(self, host: str, port: int) -> Place:
+        """Where a host is, resolved once.
+
+        Raises:
+            NodeError: Refused by the guard, or it has no address.
+        """
+        ...
+
+    async def connect(self, host: str, port: int) -> socket.socket:
+        """A connection to a checked address of a host; it does not block, and is the caller's.
+
+        Raises:
+            NodeError: Refused by the guard, or not connected.
+        """
+        ...
+
+    def tls(self, *, verify: bool = True) -> ssl.SSLContext:
+        """How TLS is spoken; the host's name is what a certificate must be for."""
+        ...
+
+
+class NoNetwork:
+    """Where nothing is to be reached."""
+
+    async def reach(self, host: str, port: int) -> Place:
+        raise NodeError(Failed("address_refused", f"{host}:{port} cannot be reached from here."))
+
+    async def connect(self, host: str, port: int) -> socket.socket:
+        await self.reach(host, port)
+        raise AssertionError("it is never reached")
+
+    def tls(self, *, verify: bool = True) -> ssl.SSLContext:
+        raise NodeError(Failed("address_refused", f"Nothing is reached, with {verify=} or not."))
+
+
 class Credential(Protocol):
     """An opened credential; `HttpRequest.credential` is where a node puts it."""
 
@@ -318,6 +371,7 @@ class Services:
         emit: Tells watchers of progress (`node.delta` events); never part of the result.
         log: Writes a line to the run's log.
         credentials: What the node's definition refers to, opened when asked for.
+        network: Connections for other protocols than HTTP, guarded.
     """
 
     http: HttpClient
@@ -327,6 +381,7 @@ class Services:
     emit: Callable[[JsonObject], Awaitable[None]]
     log: Callable[[str, str], Awaitable[None]]
     credentials: Credentials = field(default_factory=NoCredentials)
+    network: Network = field(default_factory=NoNetwork)
 
 
 # --- what a node declares

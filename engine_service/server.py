@@ -43,6 +43,7 @@ from engine_service.vault.sealing import Vault
 from engine_service.vault.tenant_models import TenantModels
 from engine_service.vault.trying import Trying
 from engine_service.web.addresses import AllowList
+from engine_service.web.network import GuardedNetwork
 from engine_service.web.outgoing import GuardedHttpClient
 from engine_service.worker import Databases, Worker, WorkerOptions
 from shared import telemetry
@@ -90,13 +91,14 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
     databases = Databases(
         Database(url, DatabaseRole.APP, size), Database(url, DatabaseRole.WORKER, size)
     )
-    http = GuardedHttpClient(AllowList.parse(settings.engine_allowed_hosts.split(",")))
+    allowed = AllowList.parse(settings.engine_allowed_hosts.split(","))
+    http, network = GuardedHttpClient(allowed), GuardedNetwork(allowed)
     sandbox, models, evaluator = Sandbox(), TenantModels(settings, http.sdk_transport), Evaluator()
     vault = Vault.parse(settings.engine_credential_keys.get_secret_value())
     keychain = Keychain(databases.app, vault, http, clock)
     secret = settings.mesh_secret.get_secret_value()
     connecting = Connecting(databases.app, keychain, http, clock, secret)
-    world = World(http, sandbox, models, keychain)
+    world = World(http, sandbox, models, keychain, network)
     worker = Worker(databases, catalogue, world, evaluator, clock, _options(settings))
     journal, feed = worker.journal, worker.feed
     listeners = Listeners(databases.worker, catalogue)

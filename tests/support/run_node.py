@@ -11,11 +11,15 @@ from typing import Any
 from engine_service.node import (
     MAIN,
     ActionNode,
+    Credentials,
     Done,
     HttpClient,
+    Network,
+    NoCredentials,
     NodeError,
     NodeInput,
     NodeType,
+    NoNetwork,
     Outcome,
     PureNode,
     Resumption,
@@ -100,6 +104,8 @@ def services(
     http: HttpClient | None = None,
     models: Any = None,
     sandbox: Any = None,
+    credentials: Credentials | None = None,
+    network: Network | None = None,
     watched: Watched | None = None,
     key: str = "run_1:node:0",
 ) -> Services:
@@ -119,6 +125,8 @@ def services(
         idempotency_key=key,
         emit=emit,
         log=log,
+        credentials=credentials or NoCredentials(),
+        network=network or NoNetwork(),
     )
 
 
