@@ -1,15 +1,12 @@
 """`python -m gateway`."""
 
-import gc
-import os
 import sys
 
-# What importing makes, stays: looking through it for garbage takes a fifth of the start.
-gc.disable()
-# Processes are started while gRPC works; its handlers for forks would crash some of them.
-os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+from shared import interpreter
+
+interpreter.before_imports()
 
 from gateway.server import main  # noqa: E402 (after the line above)
 
-gc.enable()
+interpreter.after_imports()
 sys.exit(main())

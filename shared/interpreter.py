@@ -1,0 +1,27 @@
+"""How a service sets up its interpreter: before its modules are imported, and once they are.
+
+Nothing that is imported ever becomes garbage, so it is kept out of the collector's sight: looking
+through it takes a fifth of the start and, later, a quarter of what a run costs.
+"""
+
+import gc
+import os
+
+_YOUNG = 10_000
+"""So many more objects made than freed are worth a look for garbage; Python's own 700 are few for a
+server in which a single request makes more."""
+_OLDER = 20
+
+
+def before_imports() -> None:
+    """Call this before a service imports anything else."""
+    gc.disable()
+    # Processes are started while gRPC works; its handlers for forks would crash some of them.
+    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
+
+def after_imports() -> None:
+    """Call this when everything is imported and nothing is running yet."""
+    gc.freeze()
+    gc.set_threshold(_YOUNG, _OLDER, _OLDER)
+    gc.enable()
