@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 import structlog
 
 from engine_service.attempt import Call, Filled, fill, fill_now
+from engine_service.blob import Blobs, NoBlobs
 from engine_service.encoding import NotJson, encode
 from engine_service.events import (
     NodeFailed,
@@ -63,15 +64,24 @@ class CredentialSource(Protocol):
         ...
 
 
+class BlobSource(Protocol):
+    """Where files are; engine_service/blobs/keeper.py is the real one."""
+
+    def of(self, tenant_id: str, run_id: str) -> Blobs:
+        """The files of a run."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class World:
-    """What actions touch the world with: HTTP, code, language models, credentials, connections."""
+    """What actions touch the world with: HTTP, code, models, credentials, connections, files."""
 
     http: HttpClient
     sandbox: Any
     models: Any
     keychain: CredentialSource | None = None
     network: Network = field(default_factory=NoNetwork)
+    files: BlobSource | None = None
 
 
 class Outlet(Protocol):
@@ -198,6 +208,10 @@ class Executor:
             return NoCredentials()
         return keychain.of(call.run.tenant_id, references)
 
+    def _blobs(self, call: Call) -> Blobs:
+        files = self._world.files
+        return NoBlobs() if files is None else files.of(call.run.tenant_id, call.run.id)
+
     def _services(self, call: Call, outlet: Outlet, credentials: Credentials) -> Services:
         execution = call.execution
 
@@ -216,6 +230,8 @@ class Executor:
             log=write,
             credentials=credentials,
             network=self._world.network,
+            blobs=self._blobs(call),
+            most_bytes=self._limits.output_bytes,
         )
 
     # --- judging

@@ -30,6 +30,9 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from engine_service.blob import Blobs, NoBlobs
+from engine_service.failure import Failed, brief
+from engine_service.failure import NodeError as NodeError
 from shared.workflow import Item, JsonObject
 from shared.workflow import Node as NodeDefinition
 
@@ -57,13 +60,6 @@ P = TypeVar("P", bound=NodeParameters)
 
 # --- what may come of a node
 
-_LONGEST_MESSAGE = 2_000
-
-
-def _brief(message: str) -> str:
-    """A message that can be kept with a run and told with it in lists."""
-    return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
-
 
 @dataclass(frozen=True, slots=True)
 class Response:
@@ -83,7 +79,7 @@ class ItemFailure:
     message: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "message", _brief(self.message))
+        object.__setattr__(self, "message", brief(self.message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,28 +92,6 @@ class Done:
     outputs: Mapping[str, list[Item]]
     failures: Sequence[ItemFailure] = ()
     response: Response | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The node could not do its work.
-
-    Attributes:
-        code: Stable, lower snake case; `settings.retry.on` compares with it.
-        retryable: A repeat may help (and is not known to be unsafe).
-        retry_after: Seconds the other side asked to wait, if it did.
-        outcome_known: False when the effect may have happened although it looks failed (a time-out
-            after sending); such a node is repeated only if that is safe.
-    """
-
-    code: str
-    message: str
-    retryable: bool = False
-    retry_after: float | None = None
-    outcome_known: bool = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "message", _brief(self.message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +120,6 @@ class Waiting:
 
 
 Outcome = Done | Failed | Waiting
-
-
-class NodeError(Exception):
-    """A failure raised from deep inside a node; it becomes `Failed`."""
-
-    def __init__(self, failure: Failed) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
 
 
 # --- what a node is given
@@ -372,6 +338,8 @@ class Services:
         log: Writes a line to the run's log.
         credentials: What the node's definition refers to, opened when asked for.
         network: Connections for other protocols than HTTP, guarded.
+        blobs: Files, which items refer to (engine_service/blobs).
+        most_bytes: The largest output a node may give, as JSON.
     """
 
     http: HttpClient
@@ -382,6 +350,8 @@ class Services:
     log: Callable[[str, str], Awaitable[None]]
     credentials: Credentials = field(default_factory=NoCredentials)
     network: Network = field(default_factory=NoNetwork)
+    blobs: Blobs = field(default_factory=NoBlobs)
+    most_bytes: int = 10 * 1024 * 1024
 
 
 # --- what a node declares

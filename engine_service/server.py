@@ -19,6 +19,9 @@ import structlog
 import uvloop
 from pydantic import ValidationError
 
+from engine_service.blobs.collecting import Collector
+from engine_service.blobs.keeper import BlobLimits, Keeper
+from engine_service.blobs.objects import Objects
 from engine_service.catalogue import builtin
 from engine_service.execute import Limits, World
 from engine_service.expressions import Evaluator
@@ -47,7 +50,7 @@ from engine_service.web.network import GuardedNetwork
 from engine_service.web.outgoing import GuardedHttpClient
 from engine_service.worker import Databases, Worker, WorkerOptions
 from shared import telemetry
-from shared.clock import SystemClock
+from shared.clock import Clock, SystemClock
 from shared.database import Database, DatabaseRole, ensure_schema
 from shared.errors import AppError
 from shared.pb.flowloom.engine.v1 import approval_service_pb2_grpc as approvals_grpc
@@ -73,6 +76,7 @@ class Engine:
 
     worker: Worker
     scheduler: Scheduler
+    collector: Collector | None
     services: tuple[Service, ...]
 
 
@@ -98,7 +102,8 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
     keychain = Keychain(databases.app, vault, http, clock)
     secret = settings.mesh_secret.get_secret_value()
     connecting = Connecting(databases.app, keychain, http, clock, secret)
-    world = World(http, sandbox, models, keychain, network)
+    keeper = _keeper(settings, databases.app, clock)
+    world = World(http, sandbox, models, keychain, network, keeper)
     worker = Worker(databases, catalogue, world, evaluator, clock, _options(settings))
     journal, feed = worker.journal, worker.feed
     listeners = Listeners(databases.worker, catalogue)
@@ -119,14 +124,32 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
         _service(simulation_grpc, SimulationServicer(simulator)),
     )
     try:
-        yield Engine(worker, Scheduler(databases.worker, catalogue, clock), services)
+        yield Engine(
+            worker,
+            Scheduler(databases.worker, catalogue, clock),
+            Collector(databases.worker, keeper.objects, clock) if keeper else None,
+            services,
+        )
     finally:
+        if keeper is not None:
+            await keeper.close()
         await evaluator.close()
         await sandbox.close()
         await models.close()
         await http.close()
         await databases.app.close()
         await databases.worker.close()
+
+
+def _keeper(settings: Settings, database: Database, clock: Clock) -> Keeper | None:
+    if not settings.engine_blob_url:
+        return None
+    limits = BlobLimits(
+        settings.engine_blob_bytes,
+        settings.engine_blob_bytes_per_run,
+        settings.engine_blob_bytes_per_tenant,
+    )
+    return Keeper(database, Objects(settings.engine_blob_url), clock, limits)
 
 
 def _options(settings: Settings) -> WorkerOptions:
@@ -160,13 +183,16 @@ async def serve(settings: Settings) -> None:
             loop.add_signal_handler(number, stopping.set)
         async with asyncio.TaskGroup() as group:
             work = group.create_task(engine.worker.run())
-            ticks = group.create_task(engine.scheduler.run())
+            upkeep = [group.create_task(engine.scheduler.run())]
+            if engine.collector is not None:
+                upkeep.append(group.create_task(engine.collector.run()))
             await server.start()
             log.info("serving", port=server.port, worker=engine.worker.name)
             await stopping.wait()
             log.info("draining")
             await server.drain()
-            ticks.cancel()
+            for task in upkeep:
+                task.cancel()
             await engine.worker.drain(settings.drain_seconds)
             engine.worker.feed.close()
             await server.stop(_GRACE_SECONDS)

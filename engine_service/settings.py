@@ -42,6 +42,25 @@ class Settings(CommonSettings, LlmSettings):
     engine_output_bytes: int = Field(
         default=10 * 1024 * 1024, ge=1024, description="The largest output of a node, as JSON"
     )
+    engine_blob_url: str = Field(
+        default="",
+        description="Where files and large outputs are kept: file:///a/directory, or "
+        "s3://bucket/prefix, for which the usual AWS_… variables or the machine's role count; "
+        "without one, nodes cannot handle files",
+    )
+    engine_blob_bytes: int = Field(
+        default=2 * 1024**3, ge=0, description="The largest file, in bytes; 0 is no limit"
+    )
+    engine_blob_bytes_per_run: int = Field(
+        default=10 * 1024**3,
+        ge=0,
+        description="What the files of one run may have together; 0 is no limit",
+    )
+    engine_blob_bytes_per_tenant: int = Field(
+        default=0,
+        ge=0,
+        description="What the files of one tenant may have together; 0 is no limit",
+    )
     engine_allowed_hosts: str = Field(
         default="",
         description="Inner addresses that outgoing requests may reach nevertheless, separated by "

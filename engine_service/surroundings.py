@@ -10,6 +10,8 @@ from shared.database import Database
 _SECRET_SETTINGS = frozenset(
     {
         "ANTHROPIC_API_KEY",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
         "DATABASE_URL",
         "ENGINE_CREDENTIAL_KEYS",
         "MESH_SECRET",

@@ -185,6 +185,7 @@ class Mesh:
             "ENGINE_CREDENTIAL_KEYS": os.environ.get(
                 "ENGINE_CREDENTIAL_KEYS", self._secrets["credential_keys"]
             ),
+            "ENGINE_BLOB_URL": os.environ.get("ENGINE_BLOB_URL", self._state.blobs.as_uri()),
         }
         return self._program(name, self._options.modules.engine, own)
 

@@ -51,6 +51,7 @@ class StateDirectory:
         self.logs = self.path / "logs"
         self.postgres = self.path / "postgres"
         self.valkey = self.path / "valkey"
+        self.blobs = self.path / "blobs"
         self.lock = self.path / "lock"
         self.mesh_file = self.path / "mesh.json"
         self.secrets_file = self.path / "secrets.json"
@@ -136,6 +137,7 @@ class StateDirectory:
             # Root lends PostgreSQL another account, which has to pass through; it can list nothing.
             self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
             self.logs.mkdir(mode=0o700, exist_ok=True)
+            self.blobs.mkdir(mode=0o700, exist_ok=True)
             self.lock.touch(mode=0o600)
         except OSError as error:
             raise EmbeddedError(

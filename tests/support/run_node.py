@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from engine_service.blob import Blobs, NoBlobs
 from engine_service.node import (
     MAIN,
     ActionNode,
@@ -108,6 +109,7 @@ def services(
     network: Network | None = None,
     watched: Watched | None = None,
     key: str = "run_1:node:0",
+    blobs: Blobs | None = None,
 ) -> Services:
     """Services for an action; HTTP reaches nothing inner unless a client is given."""
     told = watched or Watched()
@@ -127,6 +129,7 @@ def services(
         log=log,
         credentials=credentials or NoCredentials(),
         network=network or NoNetwork(),
+        blobs=blobs or NoBlobs(),
     )
 
 

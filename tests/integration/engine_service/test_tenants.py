@@ -142,12 +142,19 @@ async def settle(estate: Estate, worker: Database) -> None:
         )
         estate.ids = await keep_secrets(estate)
     run = NewRun(new_id("run"), "ten_a", workflow_id, 1, "live", "api", "hook", "{}", NOW)
-    approval_id = new_id("apr")
+    approval_id, blob_id = new_id("apr"), new_id("blob")
     async with worker.transaction() as connection:
         await insert_runs(connection, [run])
         await connection.execute(
             text("INSERT INTO engine.waits VALUES (:id, 'ask', '', 1, 'ten_a')"), {"id": run.id}
         )
+        for statement in (
+            "INSERT INTO engine.blobs (id, tenant_id, file_name, media_type, size, created_at)"
+            " VALUES (:blob, 'ten_a', :name, 'x/x', 1, now())",
+            "INSERT INTO engine.blob_uses VALUES (:run, :blob, 'ten_a', now())",
+        ):
+            values = {"blob": blob_id, "name": MARK, "run": run.id}
+            await connection.execute(text(statement), values)
         await connection.execute(
             approvals.insert().values(
                 id=approval_id,
@@ -167,6 +174,7 @@ async def settle(estate: Estate, worker: Database) -> None:
         "trigger_id": listed.triggers[0].id,
         "run_id": run.id,
         "approval_id": approval_id,
+        "blob_id": blob_id,
     }
 
 
@@ -339,6 +347,7 @@ async def test_a_tenant_does_not_outlive_its_transaction(engine_url: str, estate
         "UPDATE engine.credentials SET hosts = '{evil.example.com}' WHERE id = :credential_id",
         "DELETE FROM engine.credentials WHERE id = :credential_id",
         "UPDATE engine.variables SET value = '1' WHERE id = :variable_id",
+        "UPDATE engine.blobs SET size = 0 WHERE id = :blob_id",
     ],
 )
 @pytest.mark.parametrize("tenant", ["", "ten_b"])
@@ -385,7 +394,12 @@ async def test_another_tenants_statements_touch_nothing(
             " updated_at) VALUES ('var_x', 'ten_a', 'x', '1', 'x', now(), now())",
             ProgrammingError,
         ),
+        (
+            "INSERT INTO engine.blob_uses VALUES (:run_id, :blob_id, 'ten_b', now())",
+            ProgrammingError,
+        ),
         # What no request may do at all.
+        ("DELETE FROM engine.blob_uses", ProgrammingError),
         ("UPDATE engine.versions SET definition = '{}'", ProgrammingError),
         ("DELETE FROM engine.workflows", ProgrammingError),
         ("UPDATE engine.triggers SET next_fire_at = now()", ProgrammingError),
