@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from engine_service.server import build
 from engine_service.settings import Settings
 from engine_service.store.approvals import approvals
+from engine_service.store.blobs import NewBlob, complete_blob, insert_blob
 from engine_service.store.runs import NewRun, insert_runs
 from shared.database import Database, DatabaseRole
 from shared.errors import Forbidden, NotFound, Unauthenticated
@@ -104,7 +105,10 @@ def _descriptor(messages: Any, name: str) -> ServiceDescriptor:
 
 @pytest.fixture(scope="module")
 async def estate(
-    engine_url: str, worker_database: Database, tmp_path_factory: pytest.TempPathFactory
+    engine_url: str,
+    worker_database: Database,
+    app_database: Database,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Estate]:
     settings = Settings(
         database_url=SecretStr(engine_url),
@@ -123,6 +127,7 @@ async def estate(
             }
             estate = Estate(stubs)
             await settle(estate, worker_database)
+            await keep_a_file(estate, app_database)
             yield estate
 
 
@@ -142,19 +147,12 @@ async def settle(estate: Estate, worker: Database) -> None:
         )
         estate.ids = await keep_secrets(estate)
     run = NewRun(new_id("run"), "ten_a", workflow_id, 1, "live", "api", "hook", "{}", NOW)
-    approval_id, blob_id = new_id("apr"), new_id("blob")
+    approval_id = new_id("apr")
     async with worker.transaction() as connection:
         await insert_runs(connection, [run])
         await connection.execute(
             text("INSERT INTO engine.waits VALUES (:id, 'ask', '', 1, 'ten_a')"), {"id": run.id}
         )
-        for statement in (
-            "INSERT INTO engine.blobs (id, tenant_id, file_name, media_type, size, created_at)"
-            " VALUES (:blob, 'ten_a', :name, 'x/x', 1, now())",
-            "INSERT INTO engine.blob_uses VALUES (:run, :blob, 'ten_a', now())",
-        ):
-            values = {"blob": blob_id, "name": MARK, "run": run.id}
-            await connection.execute(text(statement), values)
         await connection.execute(
             approvals.insert().values(
                 id=approval_id,
@@ -174,8 +172,16 @@ async def settle(estate: Estate, worker: Database) -> None:
         "trigger_id": listed.triggers[0].id,
         "run_id": run.id,
         "approval_id": approval_id,
-        "blob_id": blob_id,
     }
+
+
+async def keep_a_file(estate: Estate, app: Database) -> None:
+    """Let Ada's run have a file."""
+    blob = NewBlob(new_id("blob"), "ten_a", estate.ids["run_id"], MARK, "x/x", NOW)
+    async with app.transaction("ten_a") as connection:
+        await insert_blob(connection, blob)
+        await complete_blob(connection, blob, 1, "digest")
+    estate.ids["blob_id"] = blob.id
 
 
 async def keep_secrets(estate: Estate) -> dict[str, str]:
