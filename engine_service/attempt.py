@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from engine_service.expressions import Evaluator, ExpressionError, Scope
-from engine_service.lineage import Outputs, Pairs
+from engine_service.lineage import Outputs, Pairs, Written, previous
 from engine_service.node import Failed, ItemFailure, NodeInput, NodeParameters, Resumption
 from engine_service.program import Program, ReadyNode
 from engine_service.state import Execution, RunState
@@ -116,9 +116,15 @@ def _indexes(node: ReadyNode, first: Sequence[Item]) -> Sequence[int]:
 
 def _scope(call: Call, items: Sequence[Item]) -> Scope:
     run, workflow, execution = call.run, call.program.workflow, call.execution
+    node = call.node.definition
     index = execution.iteration[-1] if execution.iteration else 0
     facts = {"id": run.id, "mode": run.mode, "trigger": run.trigger, "index": index}
-    about = {"id": run.workflow_id, "name": workflow.name, "version": run.version}
+    about = {
+        "id": run.workflow_id,
+        "name": workflow.name,
+        "version": run.version,
+        "active": run.mode == "live",
+    }
     return Scope(
         items=items,
         now=call.now,
@@ -129,6 +135,9 @@ def _scope(call: Call, items: Sequence[Item]) -> Scope:
         workflow=about,
         variables=run.variables,
         env=run.env,
+        parameters=Written(call.program),
+        node={"name": node.name, "id": node.id, "version": node.version},
+        previous=previous(execution),
     )
 
 

@@ -29,7 +29,8 @@ class Outputs(Mapping[str, NodeOutput]):
         runs = [_ports(step, one, self._seen_from) for one in self._visible(step)]
         if not runs:
             raise KeyError(name)
-        return NodeOutput(runs=[ports for passes in runs for ports in passes])
+        port = 0 if step.is_loop else step.shape.ports.index(_leading(step, self._seen_from.step))
+        return NodeOutput(runs=[ports for passes in runs for ports in passes], port=port)
 
     def __contains__(self, name: object) -> bool:
         step = self._program.steps_by_name.get(cast("str", name))
@@ -53,6 +54,46 @@ class Outputs(Mapping[str, NodeOutput]):
         for one in self._state.of_step.get(step.id, ()):
             if one.finished is not None and one.iteration[:common] == iteration[:common]:
                 yield one
+
+
+def _leading(source: Step, viewer: Step) -> str:
+    """The port of a node that leads to who looks at it, by the shortest way; else its first one."""
+    seen = {viewer.id}
+    waiting = [viewer]
+    for step in waiting:
+        for edge in step.sources:
+            if edge.source is source:
+                return edge.port if edge.port in source.shape.ports else source.shape.ports[0]
+            if edge.source.id not in seen:
+                seen.add(edge.source.id)
+                waiting.append(edge.source)
+    return source.shape.ports[0]
+
+
+class Written(Mapping[str, Mapping[str, Any]]):
+    """By node name: its parameters as they stand in the definition."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+
+    def __getitem__(self, name: str) -> Mapping[str, Any]:
+        return self._program.steps_by_name[name].node.parameters
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._program.steps_by_name)
+
+    def __len__(self) -> int:
+        return len(self._program.steps_by_name)
+
+
+def previous(execution: Execution) -> Mapping[str, Any]:
+    """The node that the first items came from, as `$prevNode` names it."""
+    arrival = next((one for one in execution.arrivals if one.items), None)
+    if arrival is None or arrival.edge.source is execution.step:
+        return {}
+    source, port = arrival.edge.source, arrival.edge.port
+    place = source.shape.ports.index(port) if port in source.shape.ports else 0
+    return {"name": source.node.name, "outputIndex": place, "runIndex": 0}
 
 
 def _common(one: Sequence[str], other: Sequence[str]) -> int:
@@ -104,7 +145,7 @@ class Pairs(Mapping[str, Sequence[int | None]]):
             if source is execution.step:
                 return None  # the run's input: there is nothing before it
             if source is wanted:
-                return index if port in (source.shape.ports[0], DONE) else None
+                return index if port in (_leading(source, self._seen_from.step), DONE) else None
             found = self._state.executions.get((source.id, _own(source, port, iteration)))
             if found is None or found.finished is None:
                 return None

@@ -109,7 +109,7 @@ class Evaluator:
 
 def payload(facts: Sequence[Facts], scope: Scope) -> dict[str, Any]:
     """The data that these sources touch, and no more, as the realm wants it."""
-    names = set[str]().union(*(fact.names for fact in facts))
+    names = set[str]().union(*(fact.names | fact.seen for fact in facts))
     known = {
         "$run": ("run", scope.run),
         "$execution": ("run", scope.run),
@@ -117,6 +117,11 @@ def payload(facts: Sequence[Facts], scope: Scope) -> dict[str, Any]:
         "$workflow": ("workflow", scope.workflow),
         "$vars": ("vars", scope.variables),
         "$env": ("env", scope.env),
+        "$parameter": ("node", scope.node),
+        "$nodeId": ("node", scope.node),
+        "$nodeVersion": ("node", scope.node),
+        "$prevNode": ("previous", scope.previous),
+        "$input": ("previous", scope.previous),
     }
     unknown = set[str]().union(*(fact.unknown for fact in facts))
     return {
@@ -134,11 +139,20 @@ def _nodes(facts: Sequence[Facts], scope: Scope) -> dict[str, Any]:
     if any(fact.dynamic_nodes for fact in facts):
         mentioned = set(scope.nodes)
     pairs = any(fact.pairs_items for fact in facts)
-    return {
-        name: {"runs": scope.runs_of(name), "pairs": scope.pairs.get(name) if pairs else None}
+    found: dict[str, Any] = {
+        name: {
+            "runs": scope.runs_of(name),
+            "port": scope.port_of(name),
+            "pairs": scope.pairs.get(name) if pairs else None,
+        }
         for name in mentioned
         if name in scope.nodes
     }
+    if any(fact.asks_for_parameters for fact in facts):
+        mentioned |= {str(about.get("name")) for about in (scope.node, scope.previous)}
+        for name in mentioned & scope.parameters.keys():
+            found.setdefault(name, {})["params"] = scope.parameters[name]
+    return found
 
 
 def _needs_v8(slot: Slot) -> bool:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from engine_service.expressions.names import ITEM_NAMES, MUTATORS
+from engine_service.expressions.names import ITEM_NAMES, MUTATORS, SCOPE_NAMES
 
 _PER_ITEM_PROPERTIES = frozenset({"item", "itemMatching", "pairedItem"})
+_PARAMETERS = frozenset({"params", "parameter"})
 _RANDOM = frozenset({"random", "randomItem"})
 
 
@@ -14,6 +15,7 @@ class Facts:
 
     Attributes:
         names: Names of the scope. unknown: Names that nobody here knows.
+        seen: Names of the scope that it reaches by another item, as in `$item(0).$json`.
         nodes: Names of nodes, where they are written out; `dynamic_nodes` if some are computed.
         properties: Every property it mentions by name.
         json_paths: Chains on `$json`, as far as they are literal.
@@ -22,6 +24,7 @@ class Facts:
 
     names: set[str] = field(default_factory=set[str])
     unknown: set[str] = field(default_factory=set[str])
+    seen: set[str] = field(default_factory=set[str])
     nodes: set[str] = field(default_factory=set[str])
     dynamic_nodes: bool = False
     properties: set[str] = field(default_factory=set[str])
@@ -33,12 +36,20 @@ class Facts:
         self.properties.add(name)
         if name in MUTATORS:
             self.changes_data = True
+        if name in SCOPE_NAMES:
+            self.seen.add(name)
+            self.dynamic_nodes = self.dynamic_nodes or name in ("$", "$node")
 
     @property
     def pairs_items(self) -> bool:
         """Whether it may ask which item of another node belongs to the current one."""
         asks = bool(self.properties & _PER_ITEM_PROPERTIES)
-        return "$node" in self.names or (asks and "$" in self.names)
+        return "$node" in self.names | self.seen or (asks and "$" in self.names | self.seen)
+
+    @property
+    def asks_for_parameters(self) -> bool:
+        """Whether it may read what was written of a node."""
+        return bool(self.properties & _PARAMETERS) or "$parameter" in self.names
 
     @property
     def differs_by_item(self) -> bool:

@@ -40,6 +40,11 @@ _REFUSED = {
     "export_statement": "An expression cannot export anything",
     "debugger_statement": "`debugger` cannot be used in an expression",
 }
+_REFUSED_NAMES = {
+    "$secrets": "Secrets cannot be read; give the node a credential instead",
+    "extend": "`extend` cannot be used in an expression",
+    "extendOptional": "`extendOptional` cannot be used in an expression",
+}
 _CHAIN = ("member_expression", "subscript_expression")
 _Handler = Callable[[Node, Node | None], None]
 
@@ -161,7 +166,7 @@ class _Writer:
             self._replace(function.start_byte, function.end_byte, "__s.itemsOf")
         if name == "$items" and not given:
             self.facts.names.add(name)
-        elif name in ("$", "$items"):
+        elif name in ("$", "$items", "$getPairedItem"):
             self._note_node(literal_text(given[0], self.parsed) if given else "")
 
     def _call_of_helper(self, function: Node) -> None:
@@ -235,6 +240,7 @@ class _ExpressionWriter(_Writer):
             "subscript_expression": self._subscript,
             "this": lambda node, _: self._wrap(node, "__t(", ")"),
             "unary_expression": self._unary,
+            "spread_element": self._spread,
             "assignment_expression": self._assignment,
             "augmented_assignment_expression": self._assignment,
             "update_expression": self._assignment,
@@ -250,6 +256,8 @@ class _ExpressionWriter(_Writer):
     def _check_name(self, node: Node, name: str) -> None:
         if name in FORBIDDEN_KEYS or name.startswith("__") or "\\" in name:
             raise self.refuse(node, f'"{name}" cannot be used in an expression')
+        if name in _REFUSED_NAMES and name not in self._declared:
+            raise self.refuse(node, _REFUSED_NAMES[name])
 
     def _check_key(self, node: Node, name: str) -> None:
         if name in FORBIDDEN_KEYS or "\\" in name:
@@ -260,27 +268,26 @@ class _ExpressionWriter(_Writer):
         name = self.parsed.text(node)
         self._check_name(node, name)
         called = parent is not None and parent.type == "call_expression"
-        if name == "$items" and called:
+        if name in ("$items", "$item") and called:
             return
         if name == "$" and not called:
             raise self.refuse(node, "`$` must be called with the name of a node: $('Name')")
         if name == "$node" and (parent is None or parent.type not in _CHAIN):
             self.facts.dynamic_nodes = True
-        is_operand = parent is not None and self.parsed.text(parent).startswith("typeof")
-        resolved = self._resolve(name, "optional" if is_operand else "extra")
+        resolved = self._resolve(name)
         if resolved != name:
             self._replace(node.start_byte, node.end_byte, resolved)
 
-    def _resolve(self, name: str, otherwise: str = "extra") -> str:
+    def _resolve(self, name: str) -> str:
         if name in self.scope_names:
             self.facts.names.add(name)
             return name
         if name in GLOBAL_NAMES or name in self._declared:
             return name
         if name in INERT_NAMES:
-            return "__s.inert"
+            return "__s.process" if name == "process" else "__s.inert"
         self.facts.unknown.add(name)
-        return f'__s.{otherwise}("{name}")'
+        return f'__s.extra("{name}")'
 
     def _shorthand(self, node: Node, parent: Node | None) -> None:
         del parent
@@ -322,6 +329,43 @@ class _ExpressionWriter(_Writer):
         name = literal_text(key, self.parsed)
         if key is not None and name is not None:
             self._check_key(key, name)
+
+    def _call_by_name(self, function: Node, arguments: Node) -> None:
+        super()._call_by_name(function, arguments)
+        name = self.parsed.text(function)
+        if name == "$item":
+            self._replace(function.start_byte, function.end_byte, "__s.itemAt")
+        elif name == "$if":
+            self._choose(function, arguments)
+
+    def _choose(self, function: Node, arguments: Node) -> None:
+        """`$if(a, b, c)` becomes `(a ? b : c)`, so that only what is chosen is computed."""
+        given = [node for node in arguments.named_children if node.type != "comment"]
+        commas = [node for node in arguments.children if node.type == ","]
+        if len(given) < 2 and not any(node.type == "spread_element" for node in given):
+            raise self.refuse(function, "`$if` needs a condition and a value")
+        if len(given) > 3 or len(commas) != len(given) - 1:
+            return
+        if any(node.type == "spread_element" for node in given):
+            return
+        self._replace(function.start_byte, function.end_byte, "")
+        for node in given:
+            self._wrap(node, "(", ")")
+        for comma, sign in zip(commas, "?:", strict=False):
+            self._replace(comma.start_byte, comma.end_byte, f" {sign} ")
+        if len(given) == 2:
+            end = given[-1].end_byte
+            self._edits.append(_Edit(end, False, 0, end, " : false"))
+
+    def _spread(self, node: Node, parent: Node | None) -> None:
+        """What a host's name gives is empty: mixed into other data, it would hide that."""
+        inner = node.named_children[0] if node.named_children else None
+        if inner is None or inner.type != "identifier" or parent is None:
+            return
+        name = self.parsed.text(inner)
+        hosts = name in INERT_NAMES and name not in self._declared
+        if hosts and parent.named_child_count > 1:
+            raise self.refuse(node, f'"{name}" cannot be spread in an expression')
 
     def _unary(self, node: Node, parent: Node | None) -> None:
         del parent

@@ -9,19 +9,22 @@ def _words(text: str) -> frozenset[str]:
 
 
 SCOPE_NAMES = _words(
-    """$ $json $data $binary $item $itemIndex $runIndex $items $input $node $now $today $run
-    $execution $workflow $vars $env DateTime Duration Interval $average $if $ifEmpty $jmesPath
-    $jmespath $max $min $not average max min not numberList zip"""
+    """$ $json $data $binary $item $thisItem $itemIndex $position $runIndex $items $input $node
+    $prevNode $parameter $nodeId $nodeVersion $self $getPairedItem $fromAI $fromAi $fromai
+    $now $today $run $execution $workflow $vars $env DateTime Duration Interval $average $if
+    $ifEmpty $jmesPath $jmespath $max $min $not average max min not numberList zip"""
 )
 """What `js/scope.js` offers to expressions."""
 
 CODE_NAMES = SCOPE_NAMES | {"item", "items"}
 """What it offers to code."""
 
-ITEM_NAMES = _words("$json $data $binary $item $itemIndex $node")
+ITEM_NAMES = _words(
+    "$json $data $binary $item $thisItem $itemIndex $position $node $fromAI $fromAi $fromai"
+)
 """Names whose value differs from item to item."""
 
-INPUT_NAMES = _words("$json $data $binary $item $items $input")
+INPUT_NAMES = _words("$json $data $binary $item $thisItem $items $input $fromAI $fromAi $fromai")
 """Names that need the input items."""
 
 GLOBAL_NAMES = _words(
@@ -44,7 +47,7 @@ INERT_NAMES = _words(
 
 FORBIDDEN_KEYS = _words(
     """__proto__ prototype constructor caller callee arguments mainModule binding _linkedBinding
-    _load prepareStackTrace captureStackTrace stackTraceLimit __lookupGetter__ __lookupSetter__
+    _load prepareStackTrace execve loadEnvFile __lookupGetter__ __lookupSetter__
     __defineGetter__ __defineSetter__ getPrototypeOf setPrototypeOf getOwnPropertyDescriptor
     getOwnPropertyDescriptors defineProperty defineProperties dlopen getBuiltinModule"""
 )
@@ -53,14 +56,13 @@ FORBIDDEN_KEYS = _words(
 NATIVE_METHODS = _words(
     """anchor apply at big bind blink bold call charAt charCodeAt codePointAt concat copyWithin
     endsWith entries every fill filter find findIndex findLast findLastIndex fixed flat flatMap
-    fontcolor fontsize forEach hasOwnProperty includes indexOf isPrototypeOf isWellFormed italics
-    join keys lastIndexOf link localeCompare map match matchAll normalize padEnd padStart pop
-    propertyIsEnumerable push reduce reduceRight repeat replace replaceAll reverse search shift
-    slice small some sort splice split startsWith strike sub substr substring sup toExponential
-    toFixed toLocaleLowerCase toLocaleString toLocaleUpperCase toLowerCase toPrecision toReversed
-    toSorted
-    toSpliced toString toUpperCase toWellFormed trim trimEnd trimLeft trimRight trimStart unshift
-    valueOf values with"""
+    fontcolor fontsize forEach hasOwnProperty includes indexOf isPrototypeOf isWellFormed
+    italics join keys lastIndexOf link localeCompare map match matchAll normalize padEnd
+    padStart pop propertyIsEnumerable push reduce reduceRight repeat replace replaceAll reverse
+    search shift slice small some sort splice split startsWith strike sub substr substring sup
+    toExponential toFixed toLocaleLowerCase toLocaleString toLocaleUpperCase toLowerCase
+    toPrecision toReversed toSorted toSpliced toString toUpperCase toWellFormed trim trimEnd
+    trimLeft trimRight trimStart unshift valueOf values with"""
 )
 """Methods that values of JSON have by themselves in JavaScript, besides forbidden ones."""
 
@@ -70,12 +72,12 @@ MUTATORS = _words("sort reverse push pop shift unshift splice fill copyWithin as
 METHODS = _words(
     """abs append average base64Decode base64Encode beginningOf ceil chunk compact diffTo diffToNow
     difference endOfMonth extract extractDomain extractEmail extractUrl extractUrlPath first
-    floor format hasField hash inBetween intersection isBetween isDomain isDst isEmail isEmpty
-    isEven isInLast isInteger isNotEmpty isNumeric isOdd isUrl isWeekend keepFieldsContaining
-    keys last length max merge min minus parseJson pluck plus quote randomItem removeDuplicates
-    removeField removeFieldsContaining removeMarkdown removeTags renameKeys replaceSpecialChars
-    round smartJoin sum toBoolean toDate toDateTime toDecimalNumber toFloat toInt toJsonString
-    toNumber toSentenceCase toSnakeCase toTitleCase toWholeNumber union unique urlDecode
-    urlEncode values"""
+    floor format hasField hash inBetween intersection isBetween isBlank isDomain isDst isEmail
+    isEmpty isEven isInLast isInteger isNotBlank isNotEmpty isNumeric isOdd isUrl isWeekend
+    keepFieldsContaining keys last length max merge mergeIntoObject min minus parseJson pluck
+    plus quote randomItem removeDuplicates removeField removeFieldsContaining removeMarkdown
+    removeTags renameKeys replaceSpecialChars round smartJoin sum toBoolean toDate toDateTime
+    toDecimalNumber toFloat toInt toJsonString toNumber toSentenceCase toSnakeCase toTitleCase
+    toWholeNumber union unique urlDecode urlEncode values"""
 )
 """The helper methods; a call by one of these names looks for a helper first."""

@@ -22,10 +22,12 @@ class NodeOutput:
 
     Attributes:
         runs: By run (iteration) and by port position, the items. `$('Node').all(port, run)` picks;
-            without arguments, the last run's first port.
+            without arguments, the last run's `port`.
+        port: The position of the port that leads to whoever asks.
     """
 
     runs: Sequence[Sequence[Sequence[Item]]]
+    port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,9 @@ class Scope:
             expression uses, so it may be a lazy mapping.
         run: `$run`. workflow: `$workflow`. variables: `$vars`.
         env: `$env`; the caller allow-lists.
+        parameters: By node name, its parameters as written: `$('Node').params`, `$parameter`.
+        node: `{"name", "id", "version"}` of the node itself.
+        previous: `$prevNode`: `{"name", "outputIndex", "runIndex"}`.
         extra: Further names that only this node type knows, such as `$response`.
     """
 
@@ -55,6 +60,9 @@ class Scope:
     workflow: Mapping[str, Json] = field(default_factory=dict[str, Any])
     variables: Mapping[str, Json] = field(default_factory=dict[str, Any])
     env: Mapping[str, str] = field(default_factory=dict[str, Any])
+    parameters: Mapping[str, Mapping[str, Json]] = field(default_factory=dict[str, Any])
+    node: Mapping[str, Json] = field(default_factory=dict[str, Any])
+    previous: Mapping[str, Json] = field(default_factory=dict[str, Any])
     extra: Mapping[str, Json] = field(default_factory=dict[str, Any])
 
     def runs_of(self, name: str) -> Sequence[Sequence[Sequence[Item]]]:
@@ -72,6 +80,11 @@ class Scope:
         return output.runs if isinstance(output, NodeOutput) else [[output]]
 
     def items_of(self, name: str) -> Sequence[Item]:
-        """The items of a node's last run, first port."""
-        runs = self.runs_of(name)
-        return runs[-1][0] if runs and runs[-1] else []
+        """The items of a node's last run, by the port that leads here."""
+        runs, port = self.runs_of(name), self.port_of(name)
+        return runs[-1][port] if runs and port < len(runs[-1]) else []
+
+    def port_of(self, name: str) -> int:
+        """The position of the port of a node that leads here."""
+        output = self.nodes.get(name)
+        return output.port if isinstance(output, NodeOutput) else 0

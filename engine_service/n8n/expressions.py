@@ -12,11 +12,9 @@ from engine_service.expressions import compile_parameters
 from shared.workflow import JsonObject
 
 _BRACES = "{{"
-_ITEM = re.compile(r"""\$item\(\s*["']?(\d+)["']?\s*\)\.(?:\$node\[([^\]]+)\]|(\$json)\b)""")
-"""`$item(2).$node["Name"]` and `$item(2).$json`, which name an item by its position."""
 _ABSENT = re.compile(
     r"""\$execution\.(?:resumeUrl|resumeFormUrl|customData|mode)\b|\$workflow\.active\b
-    |\$input\.(?:params|context)\b|\$item\(|\$node(?:\.\w+|\[[^\]]*\])\.(?:context|parameter|runIndex)\b
+    |\$input\.(?:params|context)\b|\$parameter\b|\$node(?:\.\w+|\[[^\]]*\])\.(?:context|parameter|runIndex)\b
     |\$\([^)]*\)\.(?:params|context)\b""",
     re.VERBOSE,
 )
@@ -72,14 +70,8 @@ def troubles(parameters: JsonObject, verbatim: tuple[str, ...]) -> Iterator[str]
 
 def _text(text: str) -> str:
     if text.startswith("="):
-        return _ITEM.sub(_by_position, text[1:])
+        return text[1:]
     return text.replace(_BRACES, "\\" + _BRACES)
-
-
-def _by_position(found: re.Match[str]) -> str:
-    if found[3]:
-        return f"$input.all()[{found[1]}].json"
-    return f"$({found[2]}).all()[{found[1]}]"
 
 
 def _renamed(found: re.Match[str], names: dict[str, str]) -> str:

@@ -86,6 +86,23 @@ def item_pairs(row: dict[str, Any], nodes: dict[str, NodeOutput]) -> dict[str, l
     return dict.fromkeys(nodes, positions)
 
 
+def parameters_of(row: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    nodes: list[dict[str, Any]] = row["nodes"] or []
+    return {node["name"]: node["parameters"] for node in nodes}
+
+
+def own_name(row: dict[str, Any]) -> str:
+    """The node that the expression stands in, as far as the row shows it."""
+    return next(
+        (
+            name
+            for name, parameters in parameters_of(row).items()
+            if row["expression"] in parameters.values()
+        ),
+        "",
+    )
+
+
 def scope_of(row: dict[str, Any]) -> Scope:
     nodes = node_outputs(row["run"])
     moment = row["fake_time"]
@@ -96,6 +113,8 @@ def scope_of(row: dict[str, Any]) -> Scope:
         nodes=nodes,
         pairs=item_pairs(row, nodes),
         run={"index": row["runIndex"]},
+        parameters=parameters_of(row),
+        node={"name": own_name(row)},
     )
 
 

@@ -32,17 +32,19 @@ function distinct(list, ...fields) {
   });
 }
 
+/** Nothing, or a list or object that holds nothing. */
+const isVoid = (value) =>
+  NO_VALUE.has(value) || (typeof value === "object" && !kit.isMoment(value) && Object.keys(value).length === 0);
+
 const compactObject = (object) =>
   Object.fromEntries(
     Object.entries(object)
-      .filter(([, value]) => !NO_VALUE.has(value))
+      .filter(([, value]) => !isVoid(value))
       .map(([key, value]) => [key, kit.isPlainObject(value) ? compactObject(value) : value]));
 
-function compact(list) {
-  return list
-    .map((element) => kit.isPlainObject(element) ? compactObject(element) : element)
-    .filter((element) => !NO_VALUE.has(element));
-}
+const compact = (list) =>
+  list.filter((element) => !isVoid(element))
+    .map((element) => kit.isPlainObject(element) ? compactObject(element) : element);
 
 function chunk(list, size) {
   if (!Number.isInteger(size) || size < 1) kit.fail("chunk() needs a whole number of at least 1");
@@ -51,17 +53,14 @@ function chunk(list, size) {
   return chunks;
 }
 
+/** The values of the given fields: alone where an object has one of them, else as a list. */
 function pluck(list, ...fields) {
-  const keys = fields.flat().map((field) => kit.safeKey(field));
-  if (keys.length === 0) return list;
-  if (keys.length === 1) {
-    return list.filter((element) => isObject(element) && Object.hasOwn(element, keys[0]))
-      .map((element) => element[keys[0]]);
-  }
-  return list
-    .filter((element) => isObject(element) && keys.some((key) => Object.hasOwn(element, key)))
-    .map((element) =>
-      Object.fromEntries(keys.filter((key) => Object.hasOwn(element, key)).map((key) => [key, element[key]])));
+  const keys = new Set(fields.flat().map((field) => kit.safeKey(field)));
+  if (keys.size === 0) return list;
+  return list.filter(isObject)
+    .map((element) => Object.entries(element).filter(([key]) => keys.has(key)).map(([, value]) => value))
+    .filter((values) => values.length > 0)
+    .map((values) => values.length === 1 ? values[0] : values);
 }
 
 function renameKeys(list, ...names) {
@@ -81,11 +80,23 @@ function mergeObjects(object, other) {
   return { ...other, ...object };
 }
 
+const mergeAll = (list) => list.filter(isObject).reduce((merged, element) => ({ ...element, ...merged }), {});
+
+/** One object of two lists, element by element; what has no counterpart is left out. */
 function mergeArrays(list, other) {
-  if (other === undefined) return list.reduce((merged, element) => ({ ...merged, ...element }), {});
+  if (other === undefined) return mergeAll(list);
   needArray(other, "merge");
-  return Array.from({ length: Math.max(list.length, other.length) }, (_, at) =>
-    isObject(list[at]) && isObject(other[at]) ? mergeObjects(list[at], other[at]) : list[at] ?? other[at]);
+  return list.reduce((merged, element, at) =>
+    isObject(element) && isObject(other[at]) ? { ...merged, ...other[at], ...element } : merged, {});
+}
+
+/** One object of two lists, element by element, with everything that is in either. */
+function mergeIntoObject(list, other) {
+  needArray(other, "mergeIntoObject");
+  return Array.from({ length: Math.max(list.length, other.length) }).reduce((merged, _, at) => {
+    const [element, counterpart] = [list[at], other[at]].map((one) => isObject(one) ? one : {});
+    return { ...merged, ...counterpart, ...element };
+  }, {});
 }
 
 function smartJoin(list, keyField, valueField) {
@@ -104,6 +115,7 @@ function sum(list, method = "sum") {
 const largest = (list) => numbers(list, "max").reduce((best, number) => Math.max(best, number), -Infinity);
 const smallest = (list) => numbers(list, "min").reduce((best, number) => Math.min(best, number), Infinity);
 const average = (list) => list.length === 0 ? 0 : sum(list, "average") / list.length;
+kit.average = average;
 const randomItem = (list) => list.length === 0 ? undefined : list[Math.floor(Math.random() * list.length)];
 
 /** The fields whose text does (or does not) contain the given one. */
@@ -112,7 +124,9 @@ function selectFields(object, text, keeps) {
     Object.entries(object).filter(([, value]) => (typeof value === "string" && value.includes(text)) === keeps));
 }
 
-const formEncode = (value) => encodeURIComponent(String(value)).replaceAll("%20", "+");
+const percent = (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`;
+const formEncode = (value) =>
+  encodeURIComponent(String(value)).replace(/[!'()~]/g, percent).replaceAll("%20", "+");
 
 kit.methods.array = {
   append: (list, ...elements) => [...list, ...elements],
@@ -120,7 +134,7 @@ kit.methods.array = {
   chunk,
   compact,
   difference: (list, other) =>
-    list.filter((element) => !contains(needArray(other, "difference"), element)),
+    distinct(list.filter((element) => !contains(needArray(other, "difference"), element))),
   first: (list) => list[0],
   intersection: (list, other) =>
     distinct(list.filter((element) => contains(needArray(other, "intersection"), element))),
@@ -130,6 +144,7 @@ kit.methods.array = {
   length: (list) => list.length,
   max: largest,
   merge: mergeArrays,
+  mergeIntoObject,
   min: smallest,
   pluck,
   randomItem,

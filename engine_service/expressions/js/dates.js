@@ -1,6 +1,7 @@
 // The helper methods of dates, and everything that makes one. Luxon is made when first asked for.
 
 const UNITS = ["milliseconds", "seconds", "minutes", "hours", "days", "weeks", "months", "quarters", "years"];
+const SHORT_UNITS = { ms: "milliseconds", sec: "seconds", min: "minutes", hr: "hours" };
 const EXACT_MOMENT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/;
 
 let luxon;
@@ -42,7 +43,7 @@ kit.parseDateTime = (text, format) => {
   if (["ms", "s", "us", "excel"].includes(format)) {
     return kit.dateTimeFromMillis(kit.timestamp(Number(trimmed), format));
   }
-  if (format !== undefined) return valid(DateTime.fromFormat(trimmed, format, { setZone: true }), text);
+  if (format) return DateTime.fromFormat(trimmed, format);
   const readers = [
     () => DateTime.fromISO(trimmed, { setZone: true }),
     () => DateTime.fromHTTP(trimmed, { setZone: true }),
@@ -65,10 +66,6 @@ function attempt(read) {
   }
 }
 
-function valid(dateTime, text) {
-  return dateTime.isValid ? dateTime : kit.fail(`"${text}" cannot be converted to a date`);
-}
-
 /** The moment as a DateTime, or undefined when it is none. */
 function toLuxon(value) {
   if (value instanceof Date) return kit.luxon().DateTime.fromJSDate(value);
@@ -85,16 +82,17 @@ function needMoment(value, method) {
 
 function plural(unit) {
   const name = String(unit);
-  const found = name.endsWith("s") ? name : `${name}s`;
+  const found = SHORT_UNITS[name] ?? SHORT_UNITS[name.replace(/s$/, "")] ?? (name.endsWith("s") ? name : `${name}s`);
   return UNITS.includes(found)
     ? found
     : kit.fail(`Unsupported unit '${name}'. Supported: ${UNITS.map((known) => `'${known}'`).join(", ")}.`);
 }
 
 function diffTo(moment, other, unit = "days") {
-  const units = [unit].flat().map(plural);
+  const named = [unit].flat().map(plural);
+  const units = named.length === 0 ? ["days"] : named;
   const difference = toLuxon(moment).diff(needMoment(other, "diffTo"), units);
-  return Array.isArray(unit) ? difference.toObject() : difference.as(units[0]);
+  return units.length > 1 ? difference.toObject() : difference.as(units[0]);
 }
 
 function shift(moment, direction, amount, unit = "milliseconds") {
@@ -108,12 +106,13 @@ function shift(moment, direction, amount, unit = "milliseconds") {
 const PARTS = { week: "weekNumber", weekDay: "weekday", weekDayNumber: "weekday", yearDayNumber: "ordinal" };
 
 function extract(moment, part = "week") {
-  const value = toLuxon(moment).get(PARTS[part] ?? part);
+  const value = toLuxon(moment).get(PARTS[part] ?? (UNITS.includes(part) ? part.slice(0, -1) : part));
   return typeof value === "number" ? value : NaN;
 }
 
-function isBetween(moment, from, to) {
-  const [first, last] = [toLuxon(from), toLuxon(to)];
+function isBetween(moment, ...bounds) {
+  if (bounds.length !== 2) kit.fail("isBetween() needs two dates");
+  const [first, last] = bounds.map((bound) => attempt(() => toLuxon(bound)));
   if (first === undefined || last === undefined) return undefined;
   const [start, end] = first < last ? [first, last] : [last, first];
   return toLuxon(moment) > start && toLuxon(moment) < end;
@@ -130,10 +129,10 @@ const toMillis = (moment) => moment.valueOf();
 kit.methods.date = {
   beginningOf: (moment, unit = "week") => likeInput(moment, toLuxon(moment).startOf(plural(unit).slice(0, -1))),
   diffTo,
-  diffToNow: (moment, unit) => diffTo(kit.dateTimeFromMillis(clock()), moment, unit),
+  diffToNow: (moment, unit) => diffTo(moment, kit.dateTimeFromMillis(clock()), unit),
   endOfMonth: (moment) => likeInput(moment, toLuxon(moment).endOf("month")),
   extract,
-  format: (moment, format) => toLuxon(moment).toFormat(format ?? "yyyy-MM-dd"),
+  format: (moment, format, options = {}) => toLuxon(moment).toFormat(format ?? "yyyy-MM-dd", { ...options }),
   inBetween: isBetween,
   isBetween,
   isDst: (moment) => toLuxon(moment).isInDST,

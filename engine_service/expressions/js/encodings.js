@@ -20,13 +20,30 @@ function encodeUtf8(text) {
   return bytes;
 }
 
+/** How many bytes follow the first one of a character; -1 where it cannot be the first. */
+const following = (first) => first < 0x80 ? 0 : first < 0xc2 ? -1 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : first < 0xf5 ? 3 : -1;
+
+/** The lowest and highest second byte: what would be too long, half a character or beyond Unicode is none. */
+const SECOND = { 0xe0: [0xa0, 0xbf], 0xed: [0x80, 0x9f], 0xf0: [0x90, 0xbf], 0xf4: [0x80, 0x8f] };
+
+/** The text of UTF-8 bytes; U+FFFD stands for what is none. */
 function decodeUtf8(bytes) {
-  const escaped = bytes.map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join("");
-  try {
-    return decodeURIComponent(escaped);
-  } catch {
-    return bytes.map((byte) => String.fromCharCode(byte)).join("");
+  const letters = [];
+  for (let at = 0; at < bytes.length;) {
+    const first = bytes[at];
+    const count = following(first);
+    let code = count <= 0 ? first : first & (0x3f >> count);
+    let taken = 1;
+    for (; taken <= count; taken += 1) {
+      const [low, high] = taken === 1 ? SECOND[first] ?? [0x80, 0xbf] : [0x80, 0xbf];
+      const next = bytes[at + taken];
+      if (!(next >= low && next <= high)) break;
+      code = (code << 6) | (next & 0x3f);
+    }
+    letters.push(count >= 0 && taken > count ? String.fromCodePoint(code) : "\ufffd");
+    at += Math.max(taken, 1);
   }
+  return letters.join("");
 }
 
 kit.base64Encode = (text) => {

@@ -2,7 +2,7 @@
 
 const MAX_COMPILED = 2_000;
 const HIDDEN = ["__s", "__x", "__k", "__t", "__n", "__TimerManager"];
-const MISSING = /^Cannot (?:read|destructure) propert(?:ies|y) .*(?:undefined|null)/;
+const TELLING_NOTHING = [TypeError, ReferenceError, URIError];
 const HELPER_ON_NOTHING = /of (undefined|null) \(reading 'Symbol\((\w+)\)'\)/;
 
 const MakeFunction = Function;
@@ -19,11 +19,14 @@ function compile(source) {
 
 const failed = (code, message) => JSON.stringify({ e: [code, message] });
 
-/** How an error looks outside. To read through nothing is no error: it gives nothing. */
+/**
+ * How an error looks outside. To read through nothing, or to call what is not there, is no error: it
+ * gives nothing, as people's expressions count on.
+ */
 function describe(error) {
   try {
     if (error instanceof kit.Failure) return failed(error.code, error.message);
-    if (error instanceof TypeError && MISSING.test(error.message)) {
+    if (TELLING_NOTHING.some((kind) => error instanceof kind)) {
       const [, nothing, name] = HELPER_ON_NOTHING.exec(error.message) ?? [];
       return name === undefined
         ? '{"v":null}'

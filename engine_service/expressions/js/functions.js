@@ -21,15 +21,17 @@ const max = (...values) => Math.max(...numbersOf(values));
 const min = (...values) => Math.min(...numbersOf(values));
 const not = (value) => !value;
 
-function average(...values) {
-  const numbers = numbersOf(values);
-  return numbers.reduce((total, number) => total + number, 0) / numbers.length;
+const average = (...values) => kit.average(values.flat(Infinity));
+
+function ifEmpty(...values) {
+  if (values.length !== 2) kit.fail("$ifEmpty() needs a value and what to take when it is empty");
+  return isEmptyValue(values[0]) ? values[1] : values[0];
 }
 
 kit.functions = {
   $average: average,
-  $if: (condition, whenTrue, whenFalse) => condition ? whenTrue : whenFalse,
-  $ifEmpty: (value, whenEmpty) => isEmptyValue(value) ? whenEmpty : value,
+  $if: (condition, whenTrue, whenFalse = false) => condition ? whenTrue : whenFalse,
+  $ifEmpty: ifEmpty,
   $jmesPath: jmespath,
   $jmespath: jmespath,
   $max: max,
@@ -42,7 +44,7 @@ kit.functions = {
   numberList: (from, to) =>
     Array.from({ length: Math.abs(to - from) + 1 }, (_, at) => from < to ? from + at : from - at),
   zip: (keys, values) =>
-    keys.length === values.length
+    Array.isArray(keys) && Array.isArray(values) && keys.length === values.length
       ? Object.fromEntries(keys.map((key, at) => [key, values[at]]))
-      : kit.fail("zip() needs as many keys as values"),
+      : kit.fail("zip() needs two arrays, with as many keys as values"),
 };

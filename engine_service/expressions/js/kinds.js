@@ -47,7 +47,7 @@ kit.sameContent = (left, right) => {
 /** Names that open the inside of an object. Data may hold them; an expression may not ask for them. */
 kit.forbiddenKeys = new Set([
   "__proto__", "prototype", "constructor", "caller", "callee", "arguments", "mainModule", "binding",
-  "_linkedBinding", "_load", "prepareStackTrace", "captureStackTrace", "stackTraceLimit",
+  "_linkedBinding", "_load", "prepareStackTrace", "execve", "loadEnvFile",
   "__lookupGetter__", "__lookupSetter__", "__defineGetter__", "__defineSetter__", "getPrototypeOf",
   "setPrototypeOf", "getOwnPropertyDescriptor", "getOwnPropertyDescriptors", "defineProperty",
   "defineProperties", "dlopen", "getBuiltinModule",

@@ -43,7 +43,7 @@ function removeTools() {
     delete Object.getPrototypeOf(make).constructor;
   }
   for (const name of ["caller", "arguments"]) delete Function.prototype[name];
-  for (const name of ["captureStackTrace", "prepareStackTrace"]) delete Error[name];
+  for (const name of ["captureStackTrace", "prepareStackTrace", "stackTraceLimit"]) delete Error[name];
   for (const name of ["wait", "waitAsync"]) delete Atomics[name];
   for (const name of ["eval", "Function", "WebAssembly", "FinalizationRegistry", "WeakRef", "Promise",
                       "setTimeout", "clearTimeout", "__timer_manager"]) {

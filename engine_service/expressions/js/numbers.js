@@ -7,13 +7,8 @@ function whole(number, method) {
   return Number.isInteger(number) ? number : kit.fail(`${method}() needs a whole number`);
 }
 
-/** Rounds half away from zero in decimal, so that 1.005 to two places is 1.01 as a person expects. */
-function round(number, places = 0) {
-  if (!Number.isFinite(number)) return number;
-  const shifted = Math.round(Number(`${Math.abs(number)}e${places}`));
-  const rounded = Math.sign(number) * Number(`${shifted}e${-places}`);
-  return Number.isNaN(rounded) ? Number(number.toFixed(Math.min(places, 100))) : rounded;
-}
+/** Rounds as `toFixed` does: by the number's exact value, so 1.005 to two places is 1. */
+const round = (number, places = 0) => Number(number.toFixed(places));
 
 /** Milliseconds since 1970 of a number counted in the given unit. */
 kit.timestamp = (number, unit = "ms") => {
@@ -32,10 +27,10 @@ kit.methods.number = {
   floor: Math.floor,
   format: (number, locale = "en-US", options = undefined) =>
     new Intl.NumberFormat(locale, options).format(number),
-  isEmpty: () => false,
+  isEmpty: (number) => !number,
   isEven: (number) => whole(number, "isEven") % 2 === 0,
   isInteger: (number) => Number.isInteger(number),
-  isNotEmpty: () => true,
+  isNotEmpty: Boolean,
   isOdd: (number) => Math.abs(whole(number, "isOdd") % 2) === 1,
   round,
   toBoolean: (number) => number !== 0,
@@ -47,8 +42,8 @@ kit.methods.number = {
 };
 
 kit.methods.boolean = {
-  isEmpty: () => false,
-  isNotEmpty: () => true,
+  isEmpty: (flag) => !flag,
+  isNotEmpty: (flag) => flag,
   toBoolean: (flag) => flag,
   toDateTime: () => undefined,
   toFloat: Number,

@@ -18,15 +18,19 @@ function needName(name) {
     : kit.fail("$() needs the name of a node", "NODE_NAME_MISSING");
 }
 
+/** What is known of a node, whether it ran or not. */
+const aboutNode = (name) => Object.hasOwn(data.nodes, name) ? data.nodes[name] : {};
+const hasRun = (name) => Array.isArray(aboutNode(name).runs);
+
 function nodeData(name) {
-  return Object.hasOwn(data.nodes, name)
+  return hasRun(name)
     ? data.nodes[name]
     : kit.fail(`The node "${name}" has not run, so its data cannot be used`, "NODE_NOT_EXECUTED");
 }
 
-/** The items a node gave out; of its last run (-1) and first port, unless said otherwise. */
+/** The items a node gave out; of its last run (-1) and the port that leads here, unless said otherwise. */
 function itemsOf(name, port, run = -1) {
-  const { runs } = nodeData(name);
+  const { runs, port: usual } = nodeData(name);
   const ports = run === -1 ? runs.at(-1) : runs[run];
   if (ports === undefined && run >= runs.length) {
     kit.fail(`The node "${name}" has no run ${run}; it ran ${runs.length} times`, "NO_SUCH_RUN");
@@ -34,7 +38,7 @@ function itemsOf(name, port, run = -1) {
   if (ports !== undefined && port >= ports.length) {
     kit.fail(`The node "${name}" has no output ${port}`, "NO_SUCH_OUTPUT");
   }
-  return ports?.[port ?? 0];
+  return ports?.[port ?? usual ?? 0];
 }
 
 function currentItem(index) {
@@ -56,7 +60,30 @@ function nodeView(name, index, take) {
   const item = itemsOf(name)?.[position] ?? kit.fail(
     `The node "${name}" has no item at position ${position}`, "NO_PAIRED_ITEM");
   const view = take(item);
-  return { json: view.json, data: view.json, binary: view.binary };
+  return { json: view.json, data: view.json, binary: view.binary, parameter: aboutNode(name).params };
+}
+
+/** `$node["Name"]` of a node that did not run: only what was written of it. */
+const unrunView = (name) => aboutNode(name).params === undefined
+  ? nodeData(name)
+  : { parameter: aboutNode(name).params, get json() { return nodeData(name); } };
+
+/** Which item of `name` the item `pair` of `source`'s output was made from, where that is the same node. */
+function linkedItem(name, source, pair) {
+  const items = source?.previousNode === name
+    ? itemsOf(name, source.previousNodeOutput ?? 0, source.previousNodeRun ?? -1)
+    : undefined;
+  return items?.[pair?.item ?? pair] ?? kit.fail(
+    `It is unknown which item of the node "${name}" this one was made from`, "NO_PAIRED_ITEM");
+}
+
+/** A value that a model chose for a tool: it stands in the item under that name. */
+function chosenByModel(item, name, otherwise) {
+  if (typeof name !== "string" || !/^[\w-]{1,64}$/.test(name)) {
+    kit.fail("$fromAI() needs a name of letters, digits, - and _");
+  }
+  const found = item?.json;
+  return found !== undefined && Object.hasOwn(found, name) ? found[name] : otherwise;
 }
 
 /** `$('Name')`. `take` copies what it is given when the expression may change it. */
@@ -71,7 +98,9 @@ class NodeReference {
     this.#take = take;
   }
 
-  get isExecuted() { return Object.hasOwn(data.nodes, this.#name); }
+  get isExecuted() { return hasRun(this.#name); }
+  get params() { return this.#take(aboutNode(this.#name).params); }
+  get context() { return {}; }
   get item() { return this.#take(pairedItem(this.#name, this.#index)); }
 
   pairedItem(index) {
@@ -99,6 +128,8 @@ class Input {
   }
 
   get item() { return this.#take(currentItem(this.#index)); }
+  get params() { return this.#take(aboutNode(data.previous?.name).params); }
+  get context() { return {}; }
   all() { return this.#take([...data.items]); }
   first() { return this.#take(data.items[0]); }
   last() { return this.#take(data.items.at(-1)); }
@@ -120,7 +151,21 @@ class Scope {
   get $binary() { return this.#take(currentItem(this.#index).binary) ?? {}; }
   get $item() { return this.#take(currentItem(this.#index)); }
   get item() { return this.$item; }
+  get $thisItem() { return this.$item; }
   get $itemIndex() { return this.#index; }
+  get $position() { return this.#index; }
+  get $prevNode() { return this.#take(data.previous) ?? {}; }
+  get $parameter() { return this.#take(aboutNode(data.node?.name).params) ?? {}; }
+  get $nodeId() { return data.node?.id; }
+  get $nodeVersion() { return data.node?.version; }
+  get $self() { return {}; }
+  get $getPairedItem() { return (name, source, pair) => this.#take(linkedItem(name, source, pair)); }
+  get $fromAI() {
+    return (name, _description, _type, otherwise) =>
+      this.#take(chosenByModel(data.items[this.#index], name, otherwise));
+  }
+  get $fromAi() { return this.$fromAI; }
+  get $fromai() { return this.$fromAI; }
   get $runIndex() { return data.run?.index ?? 0; }
   get $items() { return this.#take([...data.items]); }
   get items() { return this.$items; }
@@ -138,7 +183,7 @@ class Scope {
   get Interval() { return kit.luxon().Interval; }
 
   get $node() {
-    const view = (name) => nodeView(name, this.#index, this.#take);
+    const view = (name) => hasRun(name) ? nodeView(name, this.#index, this.#take) : unrunView(name);
     return new Proxy({}, { get: (_, name) => typeof name === "string" ? view(name) : undefined });
   }
 
@@ -147,15 +192,14 @@ class Scope {
     return this.#take(name === undefined ? [...data.items] : itemsOf(name, port, run));
   }
 
-  /** A name that only this node type or caller knows. */
-  extra(name) {
-    if (Object.hasOwn(data.extra, name)) return this.#take(data.extra[name]);
-    throw new ReferenceError(`${name} is not defined`);
+  /** `$item(2)`: the names as the item at that position sees them. */
+  itemAt(index) {
+    return new Scope(Number(index), this.#take === copyOf);
   }
 
-  /** The operand of `typeof`, for which an unknown name is no error. */
-  optional(name) {
-    return Object.hasOwn(data.extra, name) ? data.extra[name] : undefined;
+  /** A name that only this node type or caller knows; nothing where nobody does. */
+  extra(name) {
+    return Object.hasOwn(data.extra, name) ? this.#take(data.extra[name]) : undefined;
   }
 }
 
@@ -168,6 +212,13 @@ kit.classes = [Scope, NodeReference, Input];
 
 /** What `this` and the names of a host's world are in an expression: empty. */
 kit.inert = Object.freeze({});
+
+/** `process` as it can be read there; nothing stands in the object itself, so a copy of it is empty. */
+kit.process = Object.create({
+  arch: "x64", env: kit.inert, pid: 1, platform: "linux", ppid: 0, release: { name: "node" },
+  version: "v22.23.3", versions: { node: "22.23.3" },
+});
 kit.inertThis = Object.freeze({ process: kit.inert, require: kit.inert, module: kit.inert, Buffer: kit.inert });
 kit.self = (value) => value === undefined || value === globalThis ? kit.inertThis : value;
 Object.defineProperty(Scope.prototype, "inert", { value: kit.inert });
+Object.defineProperty(Scope.prototype, "process", { value: kit.process });

@@ -1,50 +1,61 @@
 // The helper methods of strings.
 
-const DOMAIN_LABEL = "[\\p{L}\\p{N}](?:[\\p{L}\\p{N}-]*[\\p{L}\\p{N}])?";
-const TOP_LEVEL = "(?:xn--[a-z0-9-]+|\\p{L}{2,})";
-const HOST_LABEL = "[\\p{L}\\p{N}_](?:[\\p{L}\\p{N}_-]*[\\p{L}\\p{N}_])?";
 const HOST =
-  `(?:localhost|\\d{1,3}(?:\\.\\d{1,3}){3}|\\[[0-9a-f:.]+\\]|(?:${HOST_LABEL}\\.)+${TOP_LEVEL})`;
-const EMAIL = `[\\p{L}\\p{N}.!#$%&'*+/=?^_\`{|}~-]+@(?:${DOMAIN_LABEL}\\.)+${TOP_LEVEL}`;
-const URL = `(?:https?|ftp|wss?)://(?:[^\\s/?#@]*@)?${HOST}(?::\\d{1,5})?(?:[/?#][^\\s"'<>\`]*)?`;
+  "(?:(?:[-\\w]+\\.)+(?:[a-z]{2,}|xn--[a-z0-9]+)|localhost|\\d{1,3}(?:\\.\\d{1,3}){3})";
+const AFTER_HOST = "(?::\\d+)?(?:/[^\\s?]*)?(?:\\?[^\\s#]*)?(?:#\\S*)?";
+const URL = `(?:https?|ftp)://${HOST}(?::\\d+)?(?:[/?#]?\\S*)`;
+const LOCAL_PART = '(?:[^<>()[\\]\\\\.,;:\\s@"]+(?:\\.[^<>()[\\]\\\\.,;:\\s@"]+)*|".+")';
+const EMAIL_HOST = "\\[\\d{1,3}(?:\\.\\d{1,3}){3}\\]|(?:[a-z0-9-]+\\.)+[a-z]{2,}";
 
-const IS_DOMAIN = new RegExp(`^(?:${DOMAIN_LABEL}\\.)+${TOP_LEVEL}(?::\\d{1,5})?$`, "iu");
-const IS_EMAIL = new RegExp(`^${EMAIL}$`, "iu");
-const IS_URL = new RegExp(`^${URL}$`, "iu");
-const FIRST_EMAIL = new RegExp(EMAIL, "iu");
-const FIRST_URL = new RegExp(URL, "iu");
-const DOMAIN_OF = new RegExp(
-  `^(?:(?:[a-z][a-z0-9+.-]*:)?//)?(?:[^\\s/?#@]*@)?(${HOST})(?::\\d{1,5})?(?:[/?#]\\S*)?$`, "iu");
+const IS_DOMAIN = new RegExp(`^${HOST}${AFTER_HOST}$`, "i");
+const IS_URL = new RegExp(`^${URL}$`, "i");
+const FIRST_EMAIL = new RegExp(`${LOCAL_PART}@(${EMAIL_HOST})`, "i");
+const FIRST_URL = new RegExp(URL, "i");
+const DOMAIN_OF = new RegExp(`^(?:(?:https?|ftp)://)?(?:mailto:)?(?://)?(${HOST})${AFTER_HOST}$`, "i");
 const PATH_OF = /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#]+([^\s?#]*)/i;
 
-const CURRENCY = /^\s*([+-]?)\s*\p{Sc}\s*/u;
+/** What stands beside amounts, longest first, so that `CHF` is not taken for a lone sign. */
+const CURRENCIES = (
+  "B/. S/. Дин. CHF RD$ TT$ NT$ ден дeн Lek BZ$ лв kn Kč kr Ft Rp RM MT Gs zł lei Bs Br KM R$ J$ C$ $b $U Z$ " +
+  "؋ $ ƒ ₼ ៛ ¥ ₡ ₱ £ € ¢ ₹ ﷼ ₪ ₩ ₭ ₨ ₮ ₦ ₽ ฿ ₺ ₴ ₫ P Q L S R").split(" ");
+const CURRENCY = new RegExp(
+  CURRENCIES.map((sign) => sign.replace(/[.$/]/g, "\\$&")).sort((a, b) => b.length - a.length).join("|"), "gu");
 const FALSE_WORDS = new Set(["false", "0", "no", ""]);
-const SMALL_WORDS = new Set((
-  "a an and as at because but by en for if in neither nor of on only or over per so some than that " +
-  "the to up upon v versus via vs when with without yet").split(" "));
+const SMALL_WORD = new RegExp(
+  "\\b(?:a|an|and|as|at|because|but|by|en|for|if|in|neither|nor|of|on|or|only|over|per|so|some|than|that|" +
+  "the|to|up|upon|v|versus|via|vs|when|with|without|yet)\\b", "i");
+const WORD = /[^\s:–—-]+|[^\n]/g;
+const WRITTEN_ON_PURPOSE = /.(?=[A-Z]|\..)/;
 const PLAIN_LETTERS = {
   ß: "ss", æ: "ae", Æ: "AE", œ: "oe", Œ: "OE", ø: "o", Ø: "O", đ: "d", Đ: "D", ð: "d", Ð: "D", þ: "th",
   Þ: "TH", ł: "l", Ł: "L", ı: "i", "‘": "'", "’": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "–": "-",
-  "—": "-", "…": "...", "€": "EUR", "£": "GBP", "¥": "JPY", "©": "(c)", "®": "(r)", "™": "tm", "×": "x",
+  "—": "-", "…": "...", "€": "EU", "£": "GBP", "¥": "JPY", "©": "(c)", "®": "(r)", "™": "tm", "×": "x",
   "«": "<<", "»": ">>", "\u00a0": " ",
 };
 
-const parseUrl = (text) => FIRST_URL.exec(text)?.[0].replace(/[.,;:!?)\]}]+$/, "");
-const withoutCurrency = (text) => text.replace(CURRENCY, "$1");
+const withoutCurrency = (text) => text.replace(CURRENCY, "");
 
 function parseNumber(text, parsed) {
   return Number.isNaN(parsed) ? kit.fail(`"${text}" cannot be converted to a number`) : parsed;
 }
 
-/** Upper-cases the first letter of each piece the pattern finds. */
-const capitalise = (text, pattern) => text.replace(pattern, (piece) => piece.toUpperCase());
-
+/** Words begin with a capital but for small ones in the middle; what has capitals inside stays. */
 function toTitleCase(text) {
-  let startsSentence = true;
-  return text.toLowerCase().replace(/[^\s–—-]+/gu, (word) => {
-    const small = SMALL_WORDS.has(word.replace(/[^\p{L}]/gu, "")) && !startsSentence;
-    startsSentence = /[.!?:]["')\]]*$/.test(word);
-    return small ? word : word.replace(/\p{L}/u, (letter) => letter.toUpperCase());
+  return [...text.matchAll(WORD)].map(({ 0: word, index }) => {
+    const end = index + word.length;
+    const isInside = index > 0 && end < text.length;
+    const isScheme = text[end] === ":" && !/\s/.test(text[end + 1] ?? "");
+    if (WRITTEN_ON_PURPOSE.test(word) || isScheme || (isInside && SMALL_WORD.test(word))) return word;
+    return word.replace(/[a-z0-9\u00c0-\u00ff]/i, (letter) => letter.toUpperCase());
+  }).join("");
+}
+
+/** The first letter after each mark of punctuation is a capital, all others are small. */
+function toSentenceCase(text) {
+  return text.replace(/[^.!?]*[.!?]?/gu, (sentence) => {
+    const first = sentence.search(/\p{L}/u);
+    if (first < 0) return sentence;
+    return sentence.slice(0, first) + sentence[first].toUpperCase() + sentence.slice(first + 1).toLowerCase();
   });
 }
 
@@ -55,9 +66,9 @@ function removeMarkdown(text) {
     .replace(/<[^>]*>/g, "")
     .replace(/^[=-]{2,}\s*$/gm, "")
     .replace(/\[\^.+?\](?:: .*?$)?/gm, "")
-    .replace(/!\[([^\]]*)\]\s?[[(][^\])]*[\])]/g, "$1")
+    .replace(/!\[[^\]]*\]\s?[[(][^\])]*[\])]/g, "")
     .replace(/\[([^\]]*)\]\s?[[(][^\])]*[\])]/g, "$1")
-    .replace(/^\s{0,3}>\s?/gm, "")
+    .replaceAll(">", "")
     .replace(/^\s{0,3}\[[^\]]+\]:\s*\S+(?:\s+".*?")?\s*$/gm, "")
     .replace(/^(\s*)#{1,6}\s+(.*?)\s*#*\s*$/gm, "$1$2")
     .replace(/^(\s*)(?:[*+-]|\d+\.)\s+/gm, "$1")
@@ -70,7 +81,7 @@ function replaceSpecialChars(text) {
   return text
     .normalize("NFD")
     .replace(/\p{M}/gu, "")
-    .replace(/[^\0-\x7f]/gu, (letter) => PLAIN_LETTERS[letter] ?? letter);
+    .replace(/[^\0-\x7f]/gu, (letter) => PLAIN_LETTERS[letter] ?? "?");
 }
 
 function parseJson(text) {
@@ -83,25 +94,34 @@ function parseJson(text) {
 }
 
 function quote(text, mark = '"') {
-  return mark + text.replaceAll(mark, `\\${mark}`) + mark;
+  return mark + text.replaceAll("\\", "\\\\").replaceAll(mark, `\\${mark}`) + mark;
 }
 
-const toFloat = (text) => parseNumber(text, parseFloat(withoutCurrency(text)));
-const toInt = (text, radix = 10) => parseNumber(text, parseInt(withoutCurrency(text), radix));
+function toFloat(text) {
+  if (text.includes(",")) kit.fail(`"${text}" cannot be converted to a number: a point separates decimals`);
+  return parseNumber(text, parseFloat(withoutCurrency(text)));
+}
+
+const toInt = (text, radix) => parseNumber(text, parseInt(withoutCurrency(text), radix));
+const toNumber = (text) => parseNumber(text, Number(withoutCurrency(text)));
 const removeTags = (text) => text.replace(/<[^>]*>?/g, "");
-const isNumeric = (text) => text.trim() !== "" && !Number.isNaN(Number(text));
+const isNumeric = (text) => !text.includes(" ") && text !== "" && !Number.isNaN(Number(text));
+const isEmail = (text) => !text.includes(" ") && FIRST_EMAIL.test(text);
+const extractDomain = (text) => isEmail(text) ? FIRST_EMAIL.exec(text)[1] : DOMAIN_OF.exec(text)?.[1];
 
 kit.methods.string = {
   base64Decode: (text) => kit.base64Decode(text),
   base64Encode: (text) => kit.base64Encode(text),
-  extractDomain: (text) => DOMAIN_OF.exec(text.trim().replace(/^mailto:/i, ""))?.[1],
+  extractDomain,
   extractEmail: (text) => FIRST_EMAIL.exec(text)?.[0],
-  extractUrl: (text) => parseUrl(text),
+  extractUrl: (text) => FIRST_URL.exec(text)?.[0],
   extractUrlPath: (text) => PATH_OF.test(text) ? PATH_OF.exec(text)[1] || "/" : undefined,
   hash: (text, algorithm = "md5") => kit.hash(text, algorithm),
+  isBlank: (text) => text.trim() === "",
   isDomain: (text) => IS_DOMAIN.test(text),
-  isEmail: (text) => IS_EMAIL.test(text),
+  isEmail,
   isEmpty: (text) => text === "",
+  isNotBlank: (text) => text.trim() !== "",
   isNotEmpty: (text) => text !== "",
   isNumeric,
   isUrl: (text) => IS_URL.test(text),
@@ -111,17 +131,17 @@ kit.methods.string = {
   removeMarkdown,
   removeTags,
   replaceSpecialChars,
-  toBoolean: (text) => !FALSE_WORDS.has(text.trim().toLowerCase()),
+  toBoolean: (text) => !FALSE_WORDS.has(text.toLowerCase()),
   toDate: (text) => kit.parseDate(text),
   toDateTime: (text, format) => kit.parseDateTime(text, format),
   toDecimalNumber: toFloat,
   toFloat,
   toInt,
   toJsonString: (text) => JSON.stringify(text),
-  toNumber: toFloat,
-  toSentenceCase: (text) => capitalise(text.toLowerCase(), /(?:^\s*|[.!?]\s+)\p{L}/gu),
+  toNumber,
+  toSentenceCase,
   toSnakeCase: (text) =>
-    text.toLowerCase().replace(/[\s-]+/g, "_").replace(/[^\p{L}\p{N}_]/gu, ""),
+    text.toLowerCase().replace(/[ -]/g, "_").replace(/[\u2000-\u206f\u2e00-\u2e7f!-,./:-@[-^`{-~]/gu, ""),
   toTitleCase,
   toWholeNumber: toInt,
   urlDecode: (text, keepSyntax = false) => keepSyntax ? decodeURI(text) : decodeURIComponent(text),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine_service.expressions import ExpressionError, Scope
+from engine_service.expressions import ExpressionError, NodeOutput, Scope
 
 from .conftest import NOW, scope_with
 
@@ -22,8 +22,8 @@ Evaluate = Callable[..., Awaitable[Any]]
         ("'say \"hi\"'.quote()", '"say \\"hi\\""'),
         ('"it\'s".quote("\'")', "'it\\'s'"),
         ("'déjà vu, Straße'.replaceSpecialChars()", "deja vu, Strasse"),
-        ("'quick a brown FOX'.toTitleCase()", "Quick a Brown Fox"),
-        ("'the end. of it'.toTitleCase()", "The End. Of It"),
+        ("'quick a brown FOX'.toTitleCase()", "Quick a Brown FOX"),
+        ("'the end. of it'.toTitleCase()", "The End. of It"),
         ("'quick! brown FOX. ünd'.toSentenceCase()", "Quick! Brown fox. Ünd"),
         ("'quick brown $FOX-trot'.toSnakeCase()", "quick_brown_fox_trot"),
         ("'name=Ann Lee'.urlEncode()", "name%3DAnn%20Lee"),
@@ -33,7 +33,18 @@ Evaluate = Callable[..., Awaitable[Any]]
         ("'hello'.base64Encode()", "aGVsbG8="),
         ("'hello'.hash()", "5d41402abc4b2a76b9719d911017c592"),
         ("'hello'.hash('sha1')", "aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d"),
-        ("'12.5 kg'.toNumber()", 12.5),
+        ("'12.5 €'.toNumber()", 12.5),
+        ("'12.5 kg'.toFloat()", 12.5),
+        ("'0x1f'.toInt()", 31),
+        ("' '.isBlank() && 'a'.isNotBlank()", True),
+        ("'back\\\\slash'.quote()", '"back\\\\slash"'),
+        ("'a  b'.toSnakeCase()", "a__b"),
+        ("'iPhone of the year'.toTitleCase()", "iPhone of the Year"),
+        ("'42 apples.and pears'.toSentenceCase()", "42 Apples.And pears"),
+        ("' 7'.isNumeric()", False),
+        ("'localhost'.isDomain() && 'example.com/path'.isDomain()", True),
+        ("'ws://example.com'.isUrl()", False),
+        ("'w6k='.base64Decode() + '/w=='.base64Decode()", "é\ufffd"),
         ("'1.23E10'.toNumber()", 12300000000),
         ("'$12.50'.toFloat()", 12.5),
         ("'0x1f'.toInt(16)", 31),
@@ -46,11 +57,11 @@ Evaluate = Callable[..., Awaitable[Any]]
         ("'https://example.com/a/b?x=1#y'.extractUrlPath()", "/a/b"),
         ("'https://example.com'.isUrl()", True),
         ("'example.com'.isUrl()", False),
-        ("'see https://example.com/a.'.extractUrl()", "https://example.com/a"),
+        ("'see https://example.com/a.'.extractUrl()", "https://example.com/a."),
         ("'{\"a\":[1]}'.parseJson().a", [1]),
         ("'a\"b'.toJsonString()", '"a\\"b"'),
         # numbers and booleans
-        ("(1.005).round(2)", 1.01),
+        ("(1.005).round(2) + (1.5).round()", 3),
         ("(-1.5).abs().ceil()", 2),
         ("(1234.5).format('de-DE')", "1.234,5"),
         ("(4).isEven() && (3).isOdd() && !(1.5).isInteger()", True),
@@ -65,9 +76,13 @@ Evaluate = Callable[..., Awaitable[Any]]
         ("[{ a: 1 }, { a: 1 }, 1, 1].unique()", [{"a": 1}, 1]),
         ("[{ a: 1, b: 1 }, { a: 1, b: 2 }].removeDuplicates('a')", [{"a": 1, "b": 1}]),
         ("[{ a: 1 }, { b: 2 }, 3].pluck('a')", [1]),
-        ("[{ a: 1, b: 2, c: 3 }].pluck('a', 'c')", [{"a": 1, "c": 3}]),
+        ("[{ a: 1, b: 2, c: 3 }].pluck('a', 'c')", [[1, 3]]),
         ("[{ a: 1 }].renameKeys('a', 'b')", [{"b": 1}]),
-        ("[{ a: 1 }].merge([{ a: 2, b: 3 }])", [{"a": 1, "b": 3}]),
+        ("[{ a: 1 }, { c: 2 }].merge([{ a: 2, b: 3 }])", {"a": 1, "b": 3}),
+        ("[{ a: 1 }, { c: 2 }].mergeIntoObject([{ a: 2, b: 3 }])", {"a": 1, "b": 3, "c": 2}),
+        ("[{ a: 1 }, 'x', null, [5], { a: 2, b: 3 }].merge()", {"a": 1, "b": 3}),
+        ("[{ a: null }, {}, [], 'nil', { b: { c: '' } }].compact().length", 2),
+        ("[1, 1, 2].difference([2])", [1]),
         ("[1].append(2, 3).last()", 3),
         # objects
         ("({ a: null, b: 0, c: '' }).compact()", {"b": 0}),
@@ -80,6 +95,7 @@ Evaluate = Callable[..., Awaitable[Any]]
         ("({}).isEmpty() && ({ a: 1 }).isNotEmpty()", True),
         # nothing
         ("null.isEmpty()", True),
+        ("(0).isEmpty() && false.isEmpty() && (1).isNotEmpty()", True),
         ("undefined.isNotEmpty()", False),
         ("$json.missing?.isEmpty()", None),
         # an object's own functions, and JavaScript's, stay what they are
@@ -89,6 +105,9 @@ Evaluate = Callable[..., Awaitable[Any]]
         ("new Set([1, 1]).values().next().value", 1),
         # functions
         ("$if(1 > 2, 'a', 'b')", "b"),
+        ("$if(1 > 2, 'a')", False),
+        ("$if(true, 'a', undefined.sum()) + $if(...[0, 'b', 'c'])", "ac"),
+        ("[1].map(x => $if(x, $if(0, 1, 2), 3))[0]", 2),
         ("$ifEmpty({}, 'none') + $ifEmpty('x', 'none')", "nonex"),
         ("[$min(3, 1), $max(3, [9]), $average(1, 3)]", [1, 9, 2]),
         ("[min(3, 1), [5].map(max => max)[0], not(1)]", [1, 5, False]),
@@ -143,8 +162,13 @@ async def test_a_helper_says_what_it_cannot_do(
         ("$now.format('dd.MM.yy')", "29.03.26"),
         ("$now.setLocale('de').toFormat('cccc')", "Sonntag"),
         ("$now.isBetween('2026-01-01', '2027-01-01')", True),
-        ("$now.isInLast(1, 'hour')", True),
-        ("$now.minus(36, 'hours').diffToNow('hours')", 36),
+        ("$now.isInLast(1, 'hour') && $now.isInLast(1, 'hr')", True),
+        ("$now.isBetween('never', '2027-01-01')", None),
+        ("$now.extract('days')", 29),
+        ("$now.format('MMM', { locale: 'fr' })", "mars"),
+        ("$now.diffTo('2026-03-28', ['days']).floor()", 1),
+        ("'31/13/2024'.toDateTime('dd/MM/yyyy').isValid", False),
+        ("$now.minus(36, 'hours').diffToNow('hours')", -36),
         ("'2026-03-29T10:00:00.000Z'.isWeekend()", True),
         ("'2026-03-29T10:00:00.000Z'.toInt()", 1774778400000),
         ("$now.minus(2, 'hours').isInLast(1, 'hour')", False),
@@ -183,6 +207,22 @@ async def test_dates_are_in_the_workflow_s_zone(
         ("typeof $nothing", "undefined"),
         ("$json.a.b.c", None),
         ("$json['a']?.['b'] ?? 'none'", "none"),
+        ("$nothing + 1", None),
+        ("nobody()", None),
+        ("$json.n.charAt(0)", None),
+        ("decodeURIComponent('%')", None),
+        ("$nothing === undefined && typeof nobody === 'undefined'", True),
+        ("[$item(1).$json.n, $item(1).$itemIndex, $item('1').$node['N'].json.m]", [2, 1, "b"]),
+        ("[$thisItem.json.n, $position, $self.x]", [1, 0, None]),
+        ("[$parameter.to, $nodeId, $nodeVersion]", ["me", "x", 2]),
+        ("[$prevNode.name, $prevNode.outputIndex, $input.params.from]", ["N", 0, "N's"]),
+        ("[$('N').params.from, $('Later').params.at, $node['Later'].parameter.at]", ["N's", 3, 3]),
+        ("[$fromAI('n'), $fromAI('none', 'what it is', 'string', 'usual')]", [1, "usual"]),
+        (
+            "[process.platform, typeof process.pid, 'pid' in { ...process }]",
+            ["linux", "number", False],
+        ),
+        ("$getPairedItem('N', { previousNode: 'N' }, { item: 1 }).json.m", "b"),
     ],
 )
 async def test_an_expression_sees_its_surroundings(
@@ -197,9 +237,21 @@ async def test_an_expression_sees_its_surroundings(
         workflow={"name": "w"},
         variables={"which": "N"},
         env={"HOME": "h"},
+        parameters={"N": {"from": "N's"}, "X": {"to": "me"}, "Later": {"at": 3}},
+        node={"name": "X", "id": "x", "version": 2},
+        previous={"name": "N", "outputIndex": 0, "runIndex": 0},
         extra={"$response": {"status": 200}},
     )
     assert await evaluate(source, scope) == value
+
+
+async def test_a_node_is_asked_for_what_leads_here(evaluate: Evaluate) -> None:
+    ports = NodeOutput([[[{"json": {"n": 1}}], [{"json": {"n": 2}}]]], port=1)
+    scope = scope_with({}, nodes={"If": ports}, pairs={"If": [0]})
+    for source in ("$('If').first()", "$('If').all()[0]", "$('If').item", "$node['If']"):
+        assert await evaluate(f"{source}.json.n", scope) == 2
+        assert await evaluate(f"(0, {source}).json.n", scope) == 2
+    assert await evaluate("$('If').first(0).json.n", scope) == 1
 
 
 @pytest.mark.parametrize(
@@ -211,8 +263,14 @@ async def test_an_expression_sees_its_surroundings(
         ("$('N').all(0, 1)", "NO_SUCH_RUN"),
         ("$items('N', 1)", "NO_SUCH_OUTPUT"),
         ("$('')", "NODE_NAME_MISSING"),
-        ("$nothing + 1", "EXPRESSION_FAILED"),
-        ("$json.a()", "EXPRESSION_FAILED"),
+        ("$('N').item.json && $now.isBetween('2026')", "NO_PAIRED_ITEM"),
+        ("$now.isBetween('2026')", "EXPRESSION_FAILED"),
+        ("$if(1)", "EXPRESSION_FORBIDDEN"),
+        ("$ifEmpty(1)", "EXPRESSION_FAILED"),
+        ("$secrets.vault.key", "EXPRESSION_FORBIDDEN"),
+        ("extend('a', 'constructor', [])", "EXPRESSION_FORBIDDEN"),
+        ("({ a: 1, ...process })", "EXPRESSION_FORBIDDEN"),
+        ("(() => { throw 'words' })()", "EXPRESSION_FAILED"),
         ("$json['con' + 'structor']", "EXPRESSION_FORBIDDEN"),
     ],
 )

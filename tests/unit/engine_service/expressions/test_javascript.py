@@ -22,7 +22,7 @@ def written(source: str) -> str:
         ("x => x[this]", "return (x => x[__k((__t(this)))]\n);"),
         ("({fetch})", "return (({fetch: __s.inert})\n);"),
         ("1; 2", "{1; return 2\n}"),
-        ("typeof foo", 'return (typeof __s.optional("foo")\n);'),
+        ("typeof foo", 'return (typeof __s.extra("foo")\n);'),
         ("'é'.toSnakeCase()", "return ('é'[__x.toSnakeCase]()\n);"),
     ],
 )

@@ -17,8 +17,7 @@ from engine_service.n8n.fields import CannotMap, Fields
         ("=plain", "plain"),
         ("plain", "plain"),
         ("{{ not computed }}", "\\{{ not computed }}"),
-        ('={{ $item("0").$node["A"].json.x }}', '{{ $("A").all()[0].json.x }}'),
-        ("={{ $item(2).$json.x }}", "{{ $input.all()[2].json.x }}"),
+        ('={{ $item("0").$node["A"].json.x }}', '{{ $item("0").$node["A"].json.x }}'),
         (["=a", {"b": "={{ 1 }}"}, 2, None], ["a", {"b": "{{ 1 }}"}, 2, None]),
     ],
 )
@@ -43,9 +42,11 @@ def test_references_follow_a_node_that_is_called_otherwise_now() -> None:
 
 
 def test_troubles_are_named_once() -> None:
-    found = list(troubles({"a": "{{ $secrets.x + $secrets.y }}", "b": "{{ 1 + }}"}, ()))
-    assert found[0] == "Expressions know no '$secrets' here."
+    found = list(troubles({"a": "{{ $pages.x + $pages.y }}", "b": "{{ 1 + }}"}, ()))
+    assert found[0] == "Expressions know no '$pages' here."
     assert found[1].startswith("The expression '1 +' cannot be read")
+    (refused,) = troubles({"a": "{{ $secrets.x }}"}, ())
+    assert "give the node a credential" in refused
     said = [*troubles({"a": "{{ $execution.resumeUrl + $('A').params.x + $execution.id }}"}, ())]
     assert [one.split()[0] for one in said] == ["$('A').params", "$execution.resumeUrl"]
     assert list(troubles({"code": "{{ $secrets }}"}, ("code",))) == []

@@ -116,9 +116,9 @@ def test_parameters_that_no_mapping_takes_are_named() -> None:
 
 
 def test_expressions_that_ask_for_what_is_not_here_are_named() -> None:
-    values = {"string": [{"name": "a", "value": "={{ $prevNode.name }}"}]}
+    values = {"string": [{"name": "a", "value": "={{ $pageCount }}"}]}
     imported = import_document(document(START, node("Set", "set", {"values": values})))
-    assert imported.report.nodes[1].differences == ("Expressions know no '$prevNode' here.",)
+    assert imported.report.nodes[1].differences == ("Expressions know no '$pageCount' here.",)
 
 
 def test_connections_to_nowhere_are_named() -> None:
