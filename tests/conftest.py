@@ -9,10 +9,12 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from shared import interpreter
+
 # Here and in every process that a test starts: models are called on this machine only.
 os.environ["ALLOW_MODEL_REQUESTS"] = "false"
-# As in the services: tests start processes while gRPC works.
-os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+# As the services do: tests start processes while gRPC works, and make no garbage of modules.
+interpreter.before_imports()
 
 pytest_plugins = ["tests.support.postgres", "tests.support.valkey"]
 
@@ -28,6 +30,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if long:
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    interpreter.after_imports()
 
 
 class SharedFixtures(LoadScopeScheduling):
