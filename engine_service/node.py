@@ -54,6 +54,13 @@ class NodeParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
+    @classmethod
+    def described(cls) -> Mapping[str, str]:
+        """The names that may be written, each with what it means."""
+        return {
+            field.alias or name: field.description or "" for name, field in cls.model_fields.items()
+        }
+
 
 P = TypeVar("P", bound=NodeParameters)
 
@@ -293,6 +300,10 @@ class Credential(Protocol):
         """A text without the credential's secrets."""
         ...
 
+    def open_fields(self) -> Mapping[str, Any]:
+        """Its fields that are no secrets, such as where its server is."""
+        ...
+
     def reveal(self) -> Mapping[str, Any]:
         """Its fields, secrets included, for protocols other than HTTP: check `covers` first."""
         ...
@@ -421,6 +432,15 @@ class NodeType(ABC, Generic[P]):
         """The inputs of a node with these parameters (as written, expressions unfilled)."""
         del parameters
         return cls.inputs
+
+    @classmethod
+    def effect_of(cls, parameters: JsonObject) -> Effect:
+        """What a node with these parameters (as written, expressions unfilled) does to the world.
+
+        Never more than `effect` says.
+        """
+        del parameters
+        return cls.effect
 
     @classmethod
     def check(cls, parameters: P) -> Sequence[tuple[str, str, str]]:
