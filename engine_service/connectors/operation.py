@@ -71,7 +71,9 @@ class Operation(NodeParameters):
 
     def path(self) -> str:
         """The path, filled."""
-        return _STEP.sub(lambda step: quote(to_text(getattr(self, step[1])), safe=""), self.call.path)
+        return _STEP.sub(
+            lambda step: quote(to_text(getattr(self, step[1])), safe=""), self.call.path
+        )
 
     def query(self) -> JsonObject:
         """What goes into the query."""

@@ -159,9 +159,7 @@ class History(Listing):
     oldest: str | None = Field(default=None, description="Only messages after this `ts`")
     latest: str | None = Field(default=None, description="Only messages before this `ts`")
     inclusive: bool | None = Field(default=None, description="Whether messages at these count too")
-    call = Call(
-        "GET", "/conversations.history", Effect.READ, items="messages", pages=_pages(200)
-    )
+    call = Call("GET", "/conversations.history", Effect.READ, items="messages", pages=_pages(200))
     sample = _MESSAGE
 
 
@@ -171,9 +169,7 @@ class Replies(Listing):
     operation: Literal["replies"] = OPERATION
     channel: str = Field(description="The channel's id")
     ts: str = _TS
-    call = Call(
-        "GET", "/conversations.replies", Effect.READ, items="messages", pages=_pages(200)
-    )
+    call = Call("GET", "/conversations.replies", Effect.READ, items="messages", pages=_pages(200))
     sample = _MESSAGE
 
 
