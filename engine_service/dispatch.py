@@ -111,6 +111,19 @@ DELETE FROM absurd.c_flowloom USING gone WHERE c_flowloom.task_id = gone.task_id
 """
 """Ends a run's task, whoever works on it; his claim is void."""
 
+DROP_LISTED = """
+gone AS (
+  DELETE FROM absurd.t_flowloom WHERE idempotency_key IN (SELECT id FROM listed) RETURNING task_id
+), dropped_runs AS (
+  DELETE FROM absurd.r_flowloom USING gone WHERE r_flowloom.task_id = gone.task_id
+), dropped_waits AS (
+  DELETE FROM absurd.w_flowloom USING gone WHERE w_flowloom.task_id = gone.task_id
+), dropped_sleeps AS (
+  DELETE FROM absurd.c_flowloom USING gone WHERE c_flowloom.task_id = gone.task_id
+)
+"""
+"""Likewise for each row of `listed` (id, of runs)."""
+
 SLEEP = """absurd.await_event('flowloom', {task}, {claim}, {event}, {event}, {seconds})"""
 """Puts a claimed task to sleep until the event, or until so many seconds have passed."""
 

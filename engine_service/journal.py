@@ -31,6 +31,7 @@ from engine_service.entry import (
 )
 from engine_service.feed import Feed, with_run
 from engine_service.store import journal as rows
+from engine_service.store.families import send_parent_wakes
 from engine_service.store.hints import Hint, HintKind
 from engine_service.store.journal import Claim, ClaimedRun, Cursor, Driver
 from engine_service.store.link import Link
@@ -272,6 +273,7 @@ class Journal:
                 sent.ours = await rows.send_writing(driver, worker, writing_rows(entries))
                 if sleeps := [sleep_row(entry) for entry in entries if entry.sleep is not None]:
                     sent.asleep = await rows.send_sleeps(driver, worker, sleeps)
+                await self._send_family(driver, entries)
                 if releases := [claim_row(entry) for entry in entries if entry.release]:
                     await rows.send_releases(driver, worker, releases)
                 run_ids = list(dict.fromkeys(entry.run.id for entry in entries))
@@ -285,6 +287,16 @@ class Journal:
             return await _read(driver, new, sent)
         except psycopg.Error as error:  # all is committed; the claims will lapse
             raise Unavailable("The database went away while it answered.") from error
+
+    async def _send_family(self, driver: Driver, entries: Sequence[Entry]) -> None:
+        """What entries mean for other runs: those they begin, wait for, or are waited for by."""
+        if starts := [run for entry in entries for run in entry.starts]:
+            await send_starts(driver, starts)
+            await rows.send_hint(driver, Hint(HintKind.WORK))
+        ended = [entry.run for entry in entries if entry.end is not None]
+        if children := [run for run in ended if run.parent_run_id is not None]:
+            parents = [run.parent_run_id for run in children if run.parent_run_id is not None]
+            await send_parent_wakes(driver, [run.id for run in children], parents)
 
     def _wake_for(self, entry: Entry) -> None:
         """Look when a run wakes that has just been parked, if that is soon."""
