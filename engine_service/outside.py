@@ -140,6 +140,10 @@ class Credential(Protocol):
         """A text without the credential's secrets."""
         ...
 
+    def open_fields(self) -> Mapping[str, Any]:
+        """Its fields that are no secrets, such as where its server is."""
+        ...
+
     def reveal(self) -> Mapping[str, Any]:
         """Its fields, secrets included, for protocols other than HTTP: check `covers` first."""
         ...
