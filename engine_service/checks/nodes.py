@@ -74,5 +74,6 @@ def _mending(subject: Subject, found: Finding, node_type: NodeType[Any]) -> str:
         return ""
     if found.pointer.count("/") > 1:
         return "Remove it."
-    names = list(node_type.Parameters.described())
+    fields = node_type.Parameters.model_fields
+    names = [field.alias or name for name, field in fields.items()]
     return subject.nearest(found.unknown, names) or "Remove it."
