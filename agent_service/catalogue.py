@@ -27,8 +27,18 @@ class NodeType:
 
     @property
     def properties(self) -> Mapping[str, Any]:
-        """The parameters that it has, by name, each with its JSON Schema."""
-        return self.parameters_schema.get("properties", {})
+        """The parameters that it has, by name, each with its JSON Schema.
+
+        Of a type whose parameters are those of one of several operations, those of all.
+        """
+        schema = self.parameters_schema
+        named: Mapping[str, JsonObject] = schema.get("$defs", {})
+        ways = [named[way["$ref"].rpartition("/")[2]] for way in schema.get("oneOf", ())]
+        return {
+            name: shape
+            for each in (*reversed(ways), schema)
+            for name, shape in each.get("properties", {}).items()
+        }
 
 
 @dataclass(frozen=True, slots=True)

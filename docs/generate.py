@@ -55,8 +55,8 @@ def node_types() -> str:
         parts += ["", f"Inputs: {inputs}. Outputs: {outputs}. Effect: {node_type.effect}."]
         parts += [*_attaching(node_type), ""]
         parts += ["| parameter | meaning |", "|---|---|"]
-        for field, info in node_type.Parameters.model_fields.items():
-            parts.append(f"| `{info.alias or field}` | {info.description or ''} |")
+        for name, meaning in node_type.Parameters.described().items():
+            parts.append(f"| `{name}` | {meaning} |")
     return "\n".join(parts) + "\n"
 
 

@@ -249,11 +249,11 @@ class Activation:
         node_id, iteration = execution.key
         async with self._shop.database.transaction() as connection:
             driver = await driver_of(connection)
-            await expire(driver, self.run.id, node_id, iteration_text(iteration))
+            now = self._shop.clock.now()
+            await expire(driver, self.run.id, node_id, iteration_text(iteration), now)
             answers = await read_answers(driver, self.run.id)
         key = execution.key, execution.attempt
         answer = next((one for one in answers if (one.key, one.attempt) == key), None)
-        now = self._shop.clock.now()
         nobody = NodeAnswered(node_id, iteration, execution.attempt, now, None)
         self._happened.append(answer or nobody)
 

@@ -67,6 +67,7 @@ class Entry:
         facts: Rows of the journal.
         waits: Waits that somebody may answer; `approvals` those that are put to a person.
         responded: What a node has answered to whoever waits for the run.
+        starts: Runs that begin with it, because a wait is for them or its end gives rise to them.
         release: Give the run back to whoever wants it.
         has_waited: The run may have open waits, which its end closes.
     """
@@ -79,6 +80,7 @@ class Entry:
     events: list[JsonObject] = field(default_factory=list[JsonObject])
     waits: list[JsonObject] = field(default_factory=list[JsonObject])
     approvals: list[JsonObject] = field(default_factory=list[JsonObject])
+    starts: list[NewRun] = field(default_factory=list[NewRun])
     responded: JsonObject | None = None
     response: str | None = None
     end: End | None = None
@@ -119,6 +121,11 @@ def taken_up(run: NewRun, claim: str, task: str) -> ClaimedRun:
         retry_of=run.retry_of,
         created_at=run.created_at,
         started_at=None,
+        parent_run_id=run.origin.parent_run_id,
+        depth=run.origin.depth,
+        error_of=run.origin.error_of,
+        rerun_from=run.origin.rerun_from,
+        definition=run.origin.definition,
     )
 
 
@@ -144,6 +151,9 @@ def ended_run(entry: Entry) -> StoredRun:
         ended_at=end.at,
         last_sequence=entry.last_sequence,
         retry_of=run.retry_of,
+        parent_run_id=run.parent_run_id,
+        error_of=run.error_of,
+        rerun_from=run.rerun_from,
     )
 
 
@@ -153,7 +163,10 @@ def writing_rows(entries: Sequence[Entry]) -> Writing:
     moves: dict[str, JsonObject] = {}
     for entry in entries:
         run_id = entry.run.id
-        claims[run_id] = {**claim_row(entry), "run_id": run_id, "ends": entry.end is not None}
+        ends = entry.end is not None
+        claims[run_id] = {**claim_row(entry), "run_id": run_id, "ends": ends}
+        if ends:
+            claims[run_id]["parent"] = entry.run.parent_run_id
         said = {name: value for name, value in _move(entry).items() if value is not None}
         moves[run_id] = {**moves.get(run_id, {}), **said}
     return Writing(
@@ -170,11 +183,6 @@ def writing_rows(entries: Sequence[Entry]) -> Writing:
 def claim_row(entry: Entry) -> JsonObject:
     """The claim under which an entry is written."""
     return {"claim": entry.run.claim, "task": entry.run.task}
-
-
-def slot_row(entry: Entry) -> JsonObject:
-    """Whose slot is perhaps free once an entry is written."""
-    return {"run_id": entry.run.id, "claim": entry.run.claim}
 
 
 def _packed(entry: Entry) -> JsonObject:

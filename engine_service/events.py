@@ -80,11 +80,13 @@ class NodeWaited(Fact):
         answerable: Somebody outside may answer.
         outcome_unknown: The engine asks, not the node: a crash left open whether the effect
             happened. The answer says whether to repeat it.
+        children: It waits for so many runs that it began; the end of the last one is the answer.
     """
 
     until: datetime | None
     answerable: bool = False
     outcome_unknown: bool = False
+    children: int = 0
 
 
 @dataclass(frozen=True, slots=True)

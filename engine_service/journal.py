@@ -26,15 +26,14 @@ from engine_service.entry import (
     claim_row,
     ended_run,
     sleep_row,
-    slot_row,
     taken_up,
     writing_rows,
 )
 from engine_service.feed import Feed, with_run
 from engine_service.store import journal as rows
+from engine_service.store.families import send_parent_wakes
 from engine_service.store.hints import Hint, HintKind
 from engine_service.store.journal import Claim, ClaimedRun, Cursor, Driver
-from engine_service.store.line import send_free
 from engine_service.store.link import Link
 from engine_service.store.run_rows import unpack
 from engine_service.store.runs import InsertedRun, NewRun, Taken, read_starts, send_starts
@@ -85,7 +84,7 @@ class _Sent:
     ours: Cursor | None = None
     asleep: Cursor | None = None
     begun: Cursor | None = None
-    claimed: Sequence[Cursor] = ()
+    claimed: Cursor | None = None
     due: Cursor | None = None
 
 
@@ -194,7 +193,7 @@ class Journal:
         room = self._room()
         # Who is behind takes up the oldest runs first, not those that begin now.
         most = 0 if self.is_behind else min(room, len(starting))
-        look = look or most < len(starting) or any(_frees_slot(one.entry) for one in waiting)
+        look = look or most < len(starting)
         quantity = min(room - most, _MOST_CLAIMS) if look else 0
         if look:
             self.is_behind = quantity <= 0
@@ -250,8 +249,6 @@ class Journal:
         ]
         if taken:
             self._take(taken)
-        if not share.claims and any(begun and begun.waits for begun in committed.begun):
-            self.look()
         for one in waiting:
             became = _became(one.entry, committed)
             if became is not Written.LOST:
@@ -276,10 +273,9 @@ class Journal:
                 sent.ours = await rows.send_writing(driver, worker, writing_rows(entries))
                 if sleeps := [sleep_row(entry) for entry in entries if entry.sleep is not None]:
                     sent.asleep = await rows.send_sleeps(driver, worker, sleeps)
+                await self._send_family(driver, entries)
                 if releases := [claim_row(entry) for entry in entries if entry.release]:
                     await rows.send_releases(driver, worker, releases)
-                if freed := [slot_row(entry) for entry in entries if _frees_slot(entry)]:
-                    await send_free(driver, freed)
                 run_ids = list(dict.fromkeys(entry.run.id for entry in entries))
                 await rows.send_hint(driver, Hint(HintKind.NEWS, worker, run_ids))
             if new:
@@ -291,6 +287,16 @@ class Journal:
             return await _read(driver, new, sent)
         except psycopg.Error as error:  # all is committed; the claims will lapse
             raise Unavailable("The database went away while it answered.") from error
+
+    async def _send_family(self, driver: Driver, entries: Sequence[Entry]) -> None:
+        """What entries mean for other runs: those they begin, wait for, or are waited for by."""
+        if starts := [run for entry in entries for run in entry.starts]:
+            await send_starts(driver, starts)
+            await rows.send_hint(driver, Hint(HintKind.WORK))
+        ended = [entry.run for entry in entries if entry.end is not None]
+        if children := [run for run in ended if run.parent_run_id is not None]:
+            parents = [run.parent_run_id for run in children if run.parent_run_id is not None]
+            await send_parent_wakes(driver, [run.id for run in children], parents)
 
     def _wake_for(self, entry: Entry) -> None:
         """Look when a run wakes that has just been parked, if that is soon."""
@@ -338,13 +344,9 @@ async def _read(driver: Driver, new: Sequence[NewRun], sent: _Sent) -> _Committe
         ours=await _ids(sent.ours),
         asleep=await _ids(sent.asleep),
         begun=await read_starts(driver, new, sent.begun) if sent.begun else [],
-        claimed=await rows.read_claims(sent.claimed),
+        claimed=await rows.read_claims(sent.claimed) if sent.claimed else [],
         due=await rows.read_due(sent.due) if sent.due else math.inf,
     )
-
-
-def _frees_slot(entry: Entry) -> bool:
-    return entry.run.counted and (entry.end is not None or entry.sleep is not None)
 
 
 async def _ids(sent: Cursor | None) -> frozenset[str]:

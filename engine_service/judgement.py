@@ -21,7 +21,7 @@ def retry_at(node: ReadyNode, failed: Failed, failures: int, now: datetime) -> d
     if retry is None or failures >= retry.max_attempts:
         return None
     wanted = failed.code in retry.on if retry.on else failed.retryable
-    unknown_and_unsafe = not failed.outcome_known and node.type.effect is Effect.UNSAFE
+    unknown_and_unsafe = not failed.outcome_known and node.effect is Effect.UNSAFE
     if unknown_and_unsafe and OUTCOME_UNKNOWN not in retry.on:
         return None
     if not wanted and not (unknown_and_unsafe and failed.retryable):

@@ -14,25 +14,46 @@ Three kinds of node:
 - `AttachedNode`: never runs; it says something to the node that it is attached to (a model, a
   memory). Nodes of the other two kinds can be attached as well, as tools.
 
+What may come of a node is in `outcome.py`, what it may use in `outside.py`; both can be had from
+here.
+
 A node does not raise for what may happen in business: it returns `Failed`. It raises
 `NodeError` only from deep inside, which the executor turns into `Failed`.
 """
 
 import builtins
-import socket
-import ssl
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from engine_service.blob import Blobs, NoBlobs
-from engine_service.failure import Failed, brief
+from engine_service.failure import Failed as Failed
 from engine_service.failure import NodeError as NodeError
+from engine_service.outcome import Callee as Callee
+from engine_service.outcome import ChildRun as ChildRun
+from engine_service.outcome import Done as Done
+from engine_service.outcome import ItemFailure as ItemFailure
+from engine_service.outcome import Outcome as Outcome
+from engine_service.outcome import Question as Question
+from engine_service.outcome import Response as Response
+from engine_service.outcome import Waiting as Waiting
+from engine_service.outside import ChildEnd as ChildEnd
+from engine_service.outside import Credential as Credential
+from engine_service.outside import Credentials as Credentials
+from engine_service.outside import HttpClient as HttpClient
+from engine_service.outside import HttpRequest as HttpRequest
+from engine_service.outside import HttpResponse as HttpResponse
+from engine_service.outside import Network as Network
+from engine_service.outside import NoCredentials as NoCredentials
+from engine_service.outside import NoNetwork as NoNetwork
+from engine_service.outside import NoWorkflows as NoWorkflows
+from engine_service.outside import Place as Place
+from engine_service.outside import Services as Services
+from engine_service.outside import Workflows as Workflows
 from shared.workflow import Item, JsonObject
 from shared.workflow import Node as NodeDefinition
 
@@ -54,72 +75,15 @@ class NodeParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
+    @classmethod
+    def described(cls) -> Mapping[str, str]:
+        """The names that may be written, each with what it means."""
+        return {
+            field.alias or name: field.description or "" for name, field in cls.model_fields.items()
+        }
+
 
 P = TypeVar("P", bound=NodeParameters)
-
-
-# --- what may come of a node
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """What a responding node answers to whoever is waiting for the run (a webhook's caller)."""
-
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    body: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class ItemFailure:
-    """One input item that a node could not handle, while the others went through."""
-
-    index: int
-    code: str
-    message: str
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "message", brief(self.message))
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The node has its results: a list of items for each port; an absent port is an untaken one.
-
-    A port with an empty list was not taken either, unless the node's settings say `always_output`.
-    """
-
-    outputs: Mapping[str, list[Item]]
-    failures: Sequence[ItemFailure] = ()
-    response: Response | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a waiting node puts to a person; the engine makes an approval of it."""
-
-    title: str
-    message: str = ""
-    approvers: Sequence[str] = ()
-    form_schema: JsonObject | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """The node needs time, a person or a callback. The run parks and the node runs again later.
-
-    Attributes:
-        until: When to run again at the latest; None waits for the answer for ever.
-        question: Set when a person must answer.
-        callback: True when an outside call to the run's callback address is the answer.
-    """
-
-    until: datetime | None = None
-    question: Question | None = None
-    callback: bool = False
-
-
-Outcome = Done | Failed | Waiting
 
 
 # --- what a node is given
@@ -167,191 +131,6 @@ class NodeInput(Generic[P]):
     def parameters_for(self, index: int) -> P:
         """The parameters as filled for the item at `index`."""
         return self.parameters[index if len(self.parameters) > 1 else 0]
-
-
-class HttpClient(Protocol):
-    """Outgoing HTTP behind the SSRF guard; engine_service/web/outgoing.py is the real one."""
-
-    async def send(self, request: "HttpRequest") -> "HttpResponse":
-        """Send one request.
-
-        Raises:
-            NodeError: Refused by the guard, not connected, timed out, or too large.
-        """
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
-    """One outgoing request.
-
-    Attributes:
-        timeout: Seconds for the whole exchange, redirects included.
-        secret_headers: Names of headers that must not follow a redirect to another origin;
-            Authorization and Cookie never do.
-        credential: Put on by the client wherever the request goes that the credential is bound to;
-            a request that begins elsewhere is refused, a redirect elsewhere goes without it.
-    """
-
-    method: str
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    body: bytes | None = None
-    timeout: float = 30.0
-    follow_redirects: bool = True
-    verify_tls: bool = True
-    secret_headers: Sequence[str] = ()
-    credential: "Credential | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
-    """What came back; `url` is where redirects ended."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where something listens, checked: its host in the one spelling, and all addresses it has."""
-
-    host: str
-    port: int
-    addresses: Sequence[str]
-
-
-class Network(Protocol):
-    """Connections for protocols other than HTTP, behind the same guard.
-
-    engine_service/web/network.py is the real one. A library that takes a connected socket gets one
-    from `connect`; one that connects by itself is told an address of `reach`, never the name.
-    """
-
-    async def reach(self, host: str, port: int) -> Place:
-        """Where a host is, resolved once.
-
-        Raises:
-            NodeError: Refused by the guard, or it has no address.
-        """
-        ...
-
-    async def connect(self, host: str, port: int) -> socket.socket:
-        """A connection to a checked address of a host; it does not block, and is the caller's.
-
-        Raises:
-            NodeError: Refused by the guard, or not connected.
-        """
-        ...
-
-    def tls(self, *, verify: bool = True) -> ssl.SSLContext:
-        """How TLS is spoken; the host's name is what a certificate must be for."""
-        ...
-
-
-class NoNetwork:
-    """Where nothing is to be reached."""
-
-    async def reach(self, host: str, port: int) -> Place:
-        raise NodeError(Failed("address_refused", f"{host}:{port} cannot be reached from here."))
-
-    async def connect(self, host: str, port: int) -> socket.socket:
-        await self.reach(host, port)
-        raise AssertionError("it is never reached")
-
-    def tls(self, *, verify: bool = True) -> ssl.SSLContext:
-        raise NodeError(Failed("address_refused", f"Nothing is reached, with {verify=} or not."))
-
-
-class Credential(Protocol):
-    """An opened credential; `HttpRequest.credential` is where a node puts it."""
-
-    @property
-    def type(self) -> str:
-        """Its type, such as `http.bearer`."""
-        ...
-
-    def covers(self, scheme: str, host: str, port: int) -> bool:
-        """Whether it may be shown there."""
-        ...
-
-    async def sign(self, request: HttpRequest) -> HttpRequest:
-        """The request with the credential on it, for the wire and nothing else.
-
-        Raises:
-            NodeError: It cannot be used: not connected, expired for good, or its issuer is away.
-        """
-        ...
-
-    async def renew(self) -> bool:
-        """Get a new token after the present one was refused; whether there is one."""
-        ...
-
-    def hide(self, text: str) -> str:
-        """A text without the credential's secrets."""
-        ...
-
-    def reveal(self) -> Mapping[str, Any]:
-        """Its fields, secrets included, for protocols other than HTTP: check `covers` first."""
-        ...
-
-
-class Credentials(Protocol):
-    """The credentials that a node's definition refers to."""
-
-    async def find(self, *types: str) -> Credential | None:
-        """The first one of these types (of any, when none is named); None if there is no such.
-
-        Raises:
-            NodeError: The definition names one that is not there, or that cannot be opened.
-        """
-        ...
-
-    def hide(self, text: str) -> str:
-        """A text without the secrets of all that were found so far."""
-        ...
-
-
-class NoCredentials:
-    """Where nothing is referred to."""
-
-    async def find(self, *types: str) -> Credential | None:
-        del types
-        return None
-
-    def hide(self, text: str) -> str:
-        return text
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What an action may use.
-
-    Attributes:
-        http: Outgoing HTTP, guarded.
-        sandbox: Runs user code in a worker process (engine_service/sandbox.py).
-        models: Language models by `provider:model` name (shared/llms).
-        idempotency_key: `run:node:iteration`, the same for every try of this execution.
-        emit: Tells watchers of progress (`node.delta` events); never part of the result.
-        log: Writes a line to the run's log.
-        credentials: What the node's definition refers to, opened when asked for.
-        network: Connections for other protocols than HTTP, guarded.
-        blobs: Files, which items refer to (engine_service/blobs).
-        most_bytes: The largest output a node may give, as JSON.
-    """
-
-    http: HttpClient
-    sandbox: Any
-    models: Any
-    idempotency_key: str
-    emit: Callable[[JsonObject], Awaitable[None]]
-    log: Callable[[str, str], Awaitable[None]]
-    credentials: Credentials = field(default_factory=NoCredentials)
-    network: Network = field(default_factory=NoNetwork)
-    blobs: Blobs = field(default_factory=NoBlobs)
-    most_bytes: int = 10 * 1024 * 1024
 
 
 # --- what a node declares
@@ -421,6 +200,15 @@ class NodeType(ABC, Generic[P]):
         """The inputs of a node with these parameters (as written, expressions unfilled)."""
         del parameters
         return cls.inputs
+
+    @classmethod
+    def effect_of(cls, parameters: JsonObject) -> Effect:
+        """What a node with these parameters (as written, expressions unfilled) does to the world.
+
+        Never more than `effect` says.
+        """
+        del parameters
+        return cls.effect
 
     @classmethod
     def check(cls, parameters: P) -> Sequence[tuple[str, str, str]]:

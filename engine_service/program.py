@@ -32,6 +32,7 @@ class ReadyNode:
         fixed: The parameters, when no expression is in them and they are valid.
         needs_v8: Some expression is more than a plain path.
         is_pure: It is computed from its input alone.
+        effect: What it does to the world.
     """
 
     definition: Node
@@ -40,18 +41,19 @@ class ReadyNode:
     fixed: NodeParameters | None
     needs_v8: bool
     is_pure: bool
+    effect: Effect
 
     @property
     def announces(self) -> bool:
         """Whether its beginning must be in the journal before it touches the world."""
-        return self.type.effect in (Effect.KEYED, Effect.UNSAFE)
+        return self.effect in (Effect.KEYED, Effect.UNSAFE)
 
     @property
     def repeat_allowed(self) -> bool:
         """Whether it may be run again although nobody knows if its effect happened."""
         retry = self.definition.settings.retry
         allowed = retry is not None and OUTCOME_UNKNOWN in retry.on
-        return self.type.effect is not Effect.UNSAFE or allowed
+        return self.effect is not Effect.UNSAFE or allowed
 
 
 class Program:
@@ -102,7 +104,13 @@ def _ready(node: Node, catalogue: Catalogue) -> ReadyNode:
             fixed = None  # said when the node runs, if it ever does
     needs_v8 = any(slot.expression.path is None for slot in compiled.slots)
     return ReadyNode(
-        node, node_type, compiled, fixed, needs_v8, is_pure=isinstance(node_type, PureNode)
+        node,
+        node_type,
+        compiled,
+        fixed,
+        needs_v8,
+        is_pure=isinstance(node_type, PureNode),
+        effect=node_type.effect_of(node.parameters),
     )
 
 

@@ -220,6 +220,8 @@ class RunState:
             self.failed = execution
         else:
             execution.phase, execution.due = Phase.RETRYING, fact.retry_at
+            if execution.waited is not None and execution.waited.children:
+                execution.waited = execution.answer = None  # the next attempt begins runs anew
 
     # --- what flows along the edges
 

@@ -31,6 +31,9 @@ def to_run(stored: StoredRun, nodes: Iterable[run_pb2.NodeRun] = ()) -> run_pb2.
         end_time=_timestamp(stored.ended_at),
         last_sequence=stored.last_sequence,
         retry_of=stored.retry_of or "",
+        parent_run_id=stored.parent_run_id or "",
+        error_of=stored.error_of or "",
+        rerun_from=stored.rerun_from or "",
     )
 
 
@@ -123,6 +126,9 @@ def resource(run: StoredRun) -> JsonObject:
         "end_time": _text(run.ended_at),
         "last_sequence": run.last_sequence,
         "retry_of": run.retry_of or "",
+        "parent_run_id": run.parent_run_id or "",
+        "error_of": run.error_of or "",
+        "rerun_from": run.rerun_from or "",
     }
 
 

@@ -59,6 +59,9 @@ class RunResource(_Part):
     end_time: datetime | None
     last_sequence: int
     retry_of: str
+    parent_run_id: str
+    error_of: str
+    rerun_from: str
 
 
 class NodeEventData(RunEventData):

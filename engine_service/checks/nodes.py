@@ -74,6 +74,5 @@ def _mending(subject: Subject, found: Finding, node_type: NodeType[Any]) -> str:
         return ""
     if found.pointer.count("/") > 1:
         return "Remove it."
-    fields = node_type.Parameters.model_fields
-    names = [field.alias or name for name, field in fields.items()]
+    names = list(node_type.Parameters.described())
     return subject.nearest(found.unknown, names) or "Remove it."

@@ -93,9 +93,18 @@ def _is_open(details: ErrorDetails, value: Any) -> bool:
     """Whether an expression decides about this finding when the workflow runs."""
     if details["type"] == "extra_forbidden":
         return False
+    if tag := _tag(details):
+        return has_expression(_child(value, tag))
     if has_expression(value):
         return True
     return isinstance(value, dict) and any(map(has_expression, cast("JsonObject", value).values()))
+
+
+def _tag(details: ErrorDetails) -> str:
+    """The name of the field that chooses among models, when that is what is wrong."""
+    if details["type"] not in ("union_tag_invalid", "union_tag_not_found"):
+        return ""
+    return str(details.get("ctx", {}).get("discriminator", "")).strip("'")
 
 
 def _certain(errors: Sequence[_Error]) -> list[_Error]:
@@ -119,7 +128,15 @@ def _certain(errors: Sequence[_Error]) -> list[_Error]:
 def _finding(error: _Error) -> Finding:
     kind, name = error.details["type"], str(error.path[-1]) if error.path else ""
     place = pointer(error.path)
+    tag = _tag(error.details)
     match kind:
+        case "union_tag_not_found":
+            message = f"The parameter {tag!r} is required."
+            return Finding(place, "missing_parameter", message, missing=tag)
+        case "union_tag_invalid":
+            choices = error.details.get("ctx", {}).get("expected_tags", "")
+            message = f"{tag!r} must be one of {choices}."
+            return Finding(pointer((*error.path, tag)), "invalid_parameter", message)
         case "missing":
             return Finding(
                 pointer(error.path[:-1]),

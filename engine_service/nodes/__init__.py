@@ -32,6 +32,7 @@ from engine_service.nodes.flow_switch import FlowSwitch
 from engine_service.nodes.flow_wait import FlowWait
 from engine_service.nodes.http_request import HttpRequestNode
 from engine_service.nodes.human_approval import HumanApproval
+from engine_service.nodes.slack_message import SlackMessage
 
 NODES: tuple[type[NodeType[Any]], ...] = (
     DataSet,
@@ -60,6 +61,7 @@ NODES: tuple[type[NodeType[Any]], ...] = (
     FlowNoop,
     FlowPlaceholder,
     HttpRequestNode,
+    SlackMessage,
     CodeJavascript,
     AiChat,
     HumanApproval,

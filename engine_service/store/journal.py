@@ -26,8 +26,8 @@ from engine_service.events import (
     NodeWaited,
     parse_iteration,
 )
-from engine_service.store import line
-from engine_service.store.hints import NOTIFY, Hint
+from engine_service.store.families import cancel_below
+from engine_service.store.hints import NOTIFY, Hint, HintKind
 from shared.workflow import JsonObject
 
 Driver = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -54,7 +54,7 @@ class ClaimedRun:
         task: The task's id.
         attempt: One more than the number of workers that ended while they had the task.
         input: JSON text.
-        counted: It came through the line, and has a slot while it is worked on.
+        parent_run_id: What follows is that of store/runs.py's Origin.
     """
 
     claim: str
@@ -73,18 +73,28 @@ class ClaimedRun:
     retry_of: str | None
     created_at: datetime
     started_at: datetime | None
-    counted: bool = False
+    parent_run_id: str | None = None
+    depth: int = 0
+    error_of: str | None = None
+    rerun_from: str | None = None
+    definition: str | None = None
 
 
 # One statement, because a statement each would cost more than all of their work. First the runs
-# and their claims are locked, in one order everywhere; whatever follows is written for `ours` only.
+# and their claims are locked, in one order everywhere, and with a run that ends the one that waits
+# for it; whatever follows is written for `ours` only.
 _WRITE = f"""
-WITH ours AS MATERIALIZED (
-  SELECT r.id AS run_id, c.task, c.ends FROM json_to_recordset(%(claims)s::json)
-    AS c(run_id text, claim uuid, task uuid, ends boolean)
-  JOIN engine.runs r ON r.id = c.run_id AND r.ended_at IS NULL
+WITH claimed AS MATERIALIZED (
+  SELECT * FROM json_to_recordset(%(claims)s::json)
+    AS c(run_id text, claim uuid, task uuid, ends boolean, parent text)
+), locked AS MATERIALIZED (
+  SELECT r.id FROM engine.runs r WHERE r.ended_at IS NULL AND r.id = ANY(ARRAY(
+    SELECT run_id FROM claimed UNION ALL SELECT parent FROM claimed WHERE parent IS NOT NULL))
+  ORDER BY r.id FOR NO KEY UPDATE
+), ours AS MATERIALIZED (
+  SELECT c.run_id, c.task, c.ends FROM claimed c JOIN locked ON locked.id = c.run_id
   {dispatch.FENCE.format(claim="c.claim")}
-  ORDER BY c.claim FOR NO KEY UPDATE OF r FOR UPDATE OF held
+  ORDER BY c.claim FOR UPDATE OF held
 ), recorded AS (
   INSERT INTO engine.journal
     (run_id, node_id, iteration, attempt, kind, tenant_id, started_at, at, outputs, detail)
@@ -113,10 +123,10 @@ WITH ours AS MATERIALIZED (
     ended_at timestamptz) JOIN ours USING (run_id)
   WHERE r.id = x.run_id
 ), waiting AS (
-  INSERT INTO engine.waits (run_id, node_id, iteration, attempt, tenant_id)
-  SELECT x.run_id, node_id, iteration, attempt, tenant_id
+  INSERT INTO engine.waits (run_id, node_id, iteration, attempt, tenant_id, children)
+  SELECT x.run_id, node_id, iteration, attempt, tenant_id, coalesce(children, false)
   FROM json_to_recordset(%(waits)s::json) AS x(run_id text, node_id text, iteration text,
-    attempt integer, tenant_id text) JOIN ours USING (run_id)
+    attempt integer, tenant_id text, children boolean) JOIN ours USING (run_id)
 ), asked AS (
   INSERT INTO engine.approvals (id, tenant_id, run_id, workflow_id, node_id, iteration, title,
     message, approvers, form_schema, created_at, expires_at)
@@ -163,7 +173,7 @@ FROM json_to_recordset(%(rows)s::json) AS x(claim uuid)
 _READ_RUNS = """
 SELECT r.id, r.tenant_id, r.workflow_id, r.version, r.mode, r.trigger, r.trigger_node_id,
   r.input::text, r.status, r.last_sequence, r.retry_of, r.created_at, r.started_at,
-  r.counted
+  r.parent_run_id, r.depth, r.error_of, r.rerun_from, r.definition::text
 FROM engine.runs r WHERE r.id = ANY(%(ids)s) AND r.ended_at IS NULL
 """
 
@@ -183,13 +193,13 @@ WITH ours AS (
 ), closed AS (
   DELETE FROM engine.waits w USING ours
   WHERE w.run_id = ours.id AND w.node_id = %(node_id)s AND w.iteration = %(iteration)s
-  RETURNING w.run_id
+  RETURNING w.run_id, w.children
 ), expired AS (
   UPDATE engine.approvals a SET status = 'expired', answered_at = clock_timestamp()
   FROM closed WHERE a.run_id = closed.run_id AND a.node_id = %(node_id)s
     AND a.iteration = %(iteration)s AND a.status = 'pending'
 )
-SELECT count(*) FROM closed
+SELECT coalesce(bool_or(children), false) FROM closed
 """
 
 
@@ -209,12 +219,11 @@ async def send_releases(driver: Driver, worker: str, claims: Rows) -> None:
     await driver.execute(_RELEASE, {"worker": worker, "rows": _json(claims)})
 
 
-async def send_claim(driver: Driver, worker: str, lease: int, quantity: int) -> Sequence[Cursor]:
-    """Claim tasks, then runs that stand in the line; `read_claims` understands the cursors."""
+async def send_claim(driver: Driver, worker: str, lease: int, quantity: int) -> Cursor:
+    """Claim tasks; `read_claims` understands the cursor."""
     values = {"worker": worker, "lease": lease, "quantity": quantity}
     await driver.execute(dispatch.SET_FREE, values)
-    begun = await driver.execute(dispatch.CLAIM, values)
-    return begun, await line.send_pick(driver, worker, lease, quantity)
+    return await driver.execute(dispatch.CLAIM, values)
 
 
 async def send_due(driver: Driver) -> Cursor:
@@ -228,9 +237,9 @@ async def read_due(sent: Cursor) -> float:
     return math.inf if row is None or row[0] is None else row[0]
 
 
-async def read_claims(sent: Sequence[Cursor]) -> list[Claim]:
+async def read_claims(sent: Cursor) -> list[Claim]:
     """What was claimed."""
-    return [Claim(*row[:4]) for cursor in sent for row in await cursor.fetchall()]
+    return [Claim(*row) for row in await sent.fetchall()]
 
 
 async def read_claimed_runs(
@@ -244,8 +253,6 @@ async def read_claimed_runs(
         for one in claims
         if one.run_id in runs
     ]
-    if woken := [run.id for run in living if run.counted and run.status != "queued"]:
-        await line.hold(driver, woken)
     return living, [one.run_id for one in claims if one.run_id not in runs]
 
 
@@ -304,10 +311,18 @@ async def read_answers(driver: Driver, run_id: str) -> list[NodeAnswered]:
     ]
 
 
-async def expire(driver: Driver, run_id: str, node_id: str, iteration: str) -> None:
-    """Close a wait whose time is over; an answer that came first remains in the signals."""
+async def expire(driver: Driver, run_id: str, node_id: str, iteration: str, now: datetime) -> None:
+    """Close a wait whose time is over; an answer that came first remains in the signals.
+
+    Runs that the node waited for are cancelled.
+    """
     key = {"run_id": run_id, "node_id": node_id, "iteration": iteration}
-    await driver.execute(_EXPIRE, key)
+    row = await (await driver.execute(_EXPIRE, key)).fetchone()
+    if row is not None and row[0]:
+        reason = "The run that waited for it waits no longer."
+        below = await cancel_below(driver, [run_id], reason, now, (node_id, iteration))
+        await send_hint(driver, Hint(HintKind.CANCEL, run_ids=below))
+        await send_hint(driver, Hint(HintKind.NEWS, run_ids=below))
 
 
 def _fact(row: tuple[Any, ...]) -> AnyFact:
@@ -328,6 +343,7 @@ def _fact(row: tuple[Any, ...]) -> AnyFact:
                 _moment(said.get("until")),
                 answerable=said.get("answerable", False),
                 outcome_unknown=said.get("outcome_unknown", False),
+                children=said.get("children", 0),
             )
 
 

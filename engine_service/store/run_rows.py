@@ -41,6 +41,9 @@ class StoredRun:
     ended_at: datetime | None
     last_sequence: int
     retry_of: str | None
+    parent_run_id: str | None = None
+    error_of: str | None = None
+    rerun_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ _MOST_OUTPUTS = 32 * 1024 * 1024
 def _columns(input_column: str, output_column: str) -> str:
     return f"""id, tenant_id, workflow_id, version, status, mode, trigger, trigger_node_id,
   {input_column}, {output_column}, CAST(response AS text), error, created_at, started_at,
-  ended_at, last_sequence, retry_of"""
+  ended_at, last_sequence, retry_of, parent_run_id, error_of, rerun_from"""
 
 
 def _if_small(column: str, otherwise: str) -> str:

@@ -1,12 +1,12 @@
 """What is done to runs from outside: how every run begins, is woken, and is cancelled.
 
 There is one way for each, in whatever transaction has the reason for it. `insert_runs` stores the
-row, the first event and its place in the line, or its task when an engine takes it up at once;
-`wake` leaves an answer and wakes who waits for it; `cancel` ends a run, whoever works on it.
+row, the first event and the Absurd task; `wake` leaves an answer and wakes who waits for it;
+`cancel` ends a run, whoever works on it, and the runs that it waits for.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
@@ -14,10 +14,38 @@ import orjson
 import psycopg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine_service.dispatch import DROP, TAKE
+from engine_service.dispatch import DROP, ENQUEUE
+from engine_service.store.families import cancel_below, send_parent_wakes
 from engine_service.store.hints import NOTIFY, Hint, HintKind
-from engine_service.store.line import COUNTED, LEAVE, LINE_UP
 from shared.workflow import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a run comes from, other than from outside.
+
+    Attributes:
+        parent_run_id: The run that began it; with the node, the iteration and, when that attempt of
+            the node waits for its end, the attempt. A run that is not waited for has attempt 0.
+        parent_index: Its place among those that one attempt began.
+        depth: How many runs there are above it.
+        error_of: The failed run that it, or a run above it, is about.
+        rerun_from: The node from which it repeats `retry_of`.
+        definition: Its workflow, when that is stored nowhere; JSON text.
+    """
+
+    parent_run_id: str | None = None
+    parent_node_id: str | None = None
+    parent_iteration: str | None = None
+    parent_attempt: int | None = None
+    parent_index: int | None = None
+    depth: int = 0
+    error_of: str | None = None
+    rerun_from: str | None = None
+    definition: str | None = None
+
+
+_ORIGIN = tuple(Origin.__slots__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +60,7 @@ class NewRun:
         input: What it is given, JSON text: a list of items or a single object.
         trigger_id: The live trigger that begins it; the run is refused once that is gone.
         idempotency_key: The same key gives the same run only once per tenant.
-        priority: 0 to 9, the highest first among the tenant's own; None for the version's.
+        origin: What began it, if that is a run.
     """
 
     id: str
@@ -47,7 +75,7 @@ class NewRun:
     trigger_id: str | None = None
     idempotency_key: str | None = None
     retry_of: str | None = None
-    priority: int | None = None
+    origin: Origin = field(default_factory=Origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +83,12 @@ class InsertedRun:
     """What became of a NewRun: its id, or that of the run that has its idempotency key already.
 
     Attributes:
-        claim: Its claim and task, when it was taken up at once; else it waits in the line.
+        claim: Its claim and task, when it was begun and taken up at once.
     """
 
     id: str
     created: bool
     claim: tuple[str, str] | None = None
-
-    @property
-    def waits(self) -> bool:
-        """Whether it stands in the line, perhaps at its head."""
-        return self.created and self.claim is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,30 +100,41 @@ class Taken:
     most: int
 
 
+# A child that its parent is to wait for begins if the parent does wait: the same transaction has
+# written that, unless the parent is somebody else's now. An error's run begins if the run has
+# failed indeed.
 _START = f"""
 WITH wanted AS (
   SELECT * FROM json_to_recordset(%(runs)s::json) AS w(
     id text, tenant_id text, workflow_id text, version integer, mode text, trigger text,
     trigger_node_id text, input text, created_at timestamptz, trigger_id text,
-    idempotency_key text, retry_of text, event text, priority smallint, take boolean)
+    idempotency_key text, retry_of text, parent_run_id text, parent_node_id text,
+    parent_iteration text, parent_attempt integer, parent_index integer, depth integer,
+    error_of text, rerun_from text, definition text, event text, take boolean)
 ), stored AS (
   INSERT INTO engine.runs (id, tenant_id, workflow_id, version, mode, trigger, trigger_node_id,
-    input, created_at, trigger_id, idempotency_key, retry_of, counted)
-  SELECT w.id, w.tenant_id, w.workflow_id, w.version, w.mode, w.trigger, w.trigger_node_id,
-    w.input::json, w.created_at, w.trigger_id, w.idempotency_key, w.retry_of, {COUNTED}
+    input, created_at, trigger_id, idempotency_key, retry_of, parent_run_id, parent_node_id,
+    parent_iteration, parent_attempt, parent_index, depth, error_of, rerun_from, definition)
+  SELECT id, tenant_id, workflow_id, version, mode, trigger, trigger_node_id,
+    input::json, created_at, trigger_id, idempotency_key, retry_of, parent_run_id, parent_node_id,
+    parent_iteration, parent_attempt, parent_index, depth, error_of, rerun_from, definition::json
   FROM wanted w
-  LEFT JOIN engine.versions v ON v.workflow_id = w.workflow_id AND v.number = w.version
-  WHERE trigger_id IS NULL OR EXISTS (
-    SELECT FROM engine.triggers t WHERE t.id = w.trigger_id AND t.tenant_id = w.tenant_id)
+  WHERE (trigger_id IS NULL OR EXISTS (
+      SELECT FROM engine.triggers t WHERE t.id = w.trigger_id AND t.tenant_id = w.tenant_id))
+    AND (coalesce(parent_attempt, 0) = 0 OR EXISTS (
+      SELECT FROM engine.waits x WHERE x.run_id = w.parent_run_id AND x.node_id = w.parent_node_id
+        AND x.iteration = w.parent_iteration AND x.attempt = w.parent_attempt))
+    AND (error_of IS NULL OR parent_run_id IS NOT NULL OR EXISTS (
+      SELECT FROM engine.runs f WHERE f.id = w.error_of AND f.status = 'failed'))
   ON CONFLICT (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-  RETURNING id, counted
+  RETURNING id
+), begun AS MATERIALIZED (
+  SELECT w.* FROM wanted w JOIN stored USING (id)
 ), told AS (
   INSERT INTO engine.run_events (run_id, sequence, tenant_id, events)
-  SELECT id, 1, tenant_id, event::json FROM wanted w JOIN stored USING (id)
-), lined_up AS ({LINE_UP}), taken AS MATERIALIZED (
-  SELECT id FROM stored WHERE NOT counted
-), {TAKE}
-SELECT id, claim::text, task::text FROM stored LEFT JOIN tasks ON tasks.run_id = stored.id
+  SELECT id, 1, tenant_id, event::json FROM begun
+), {ENQUEUE}
+SELECT run_id, take, claim::text, task::text FROM tasks
 """
 
 _FIND_BY_KEY = """
@@ -159,7 +193,7 @@ async def send_starts(
             "trigger_id": run.trigger_id,
             "idempotency_key": run.idempotency_key,
             "retry_of": run.retry_of,
-            "priority": run.priority,
+            **{name: getattr(run.origin, name) for name in _ORIGIN},
             "event": orjson.dumps([queued_event(run)]).decode(),
             "take": place < by.most,
         }
@@ -176,8 +210,8 @@ async def read_starts(
 ) -> list[InsertedRun | None]:
     """The second half of `insert_runs`."""
     begun = {
-        run_id: InsertedRun(run_id, created=True, claim=(claim, task) if claim else None)
-        for run_id, claim, task in await sent.fetchall()
+        run_id: InsertedRun(run_id, created=True, claim=(claim, task) if take else None)
+        for run_id, take, claim, task in await sent.fetchall()
     }
     known: dict[tuple[str, str | None], str] = {
         (run.tenant_id, run.idempotency_key): run.id
@@ -227,6 +261,7 @@ WHERE id = %(run_id)s AND ended_at IS NULL FOR NO KEY UPDATE
 _END_WAIT = """
 DELETE FROM engine.waits
 WHERE run_id = %(run_id)s AND node_id = %(node_id)s AND iteration = %(iteration)s
+  AND NOT children
 RETURNING attempt
 """
 _SIGNAL = """
@@ -242,8 +277,8 @@ async def wake(
     """Answer a waiting node, in the transaction that has the answer; its run goes on by itself.
 
     Returns:
-        False when the node does not wait (any more): it was answered, its time ran out, or the run
-        has ended. Nothing was written then.
+        False when the node does not wait (any more), or only for other runs: it was answered, its
+        time ran out, or the run has ended. Nothing was written then.
     """
     driver = await driver_of(connection)
     key = {"run_id": run_id, "node_id": node_id, "iteration": iteration}
@@ -268,9 +303,12 @@ async def wake(
     return True
 
 
+# With its parent, whom its end may wake.
 _LOCK_OPEN = """
-SELECT last_sequence FROM engine.runs
-WHERE id = %(run_id)s AND tenant_id = %(tenant_id)s AND ended_at IS NULL FOR NO KEY UPDATE
+SELECT r.id, r.last_sequence, r.parent_run_id FROM engine.runs r
+WHERE r.id IN (%(run_id)s, (SELECT c.parent_run_id FROM engine.runs c WHERE c.id = %(run_id)s))
+  AND r.tenant_id = %(tenant_id)s AND r.ended_at IS NULL
+ORDER BY r.id FOR NO KEY UPDATE
 """
 _CANCEL = """
 UPDATE engine.runs SET status = 'cancelled', ended_at = %(at)s, last_sequence = %(sequence)s,
@@ -291,22 +329,28 @@ WHERE run_id = %(run_id)s AND status = 'pending'
 async def cancel(
     connection: AsyncConnection, tenant_id: str, run_id: str, reason: str, at: datetime
 ) -> bool:
-    """End a run of a tenant; whoever works on it stops, and can write nothing any more.
+    """End a run of a tenant, and all that it waits for; whoever works on one stops.
+
+    Nobody can write anything for them any more. If a node of another run waits for this one, it is
+    told.
 
     Returns:
         False when there is no such run that has not ended.
     """
     driver = await driver_of(connection)
     key = {"run_id": run_id, "tenant_id": tenant_id, "at": at}
-    found = await (await driver.execute(_LOCK_OPEN, key)).fetchone()
+    locked = await (await driver.execute(_LOCK_OPEN, key)).fetchall()
+    found = next((row for row in locked if row[0] == run_id), None)
     if found is None:
         return False
     event = {"type": "run.cancelled", "at": at, "data": {"reason": reason}}
-    values = {**key, "sequence": found[0] + 1, "events": orjson.dumps([event]).decode()}
-    for statement in (_CANCEL, _TELL, _CLOSE_WAITS, *LEAVE, DROP):
+    values = {**key, "sequence": found[1] + 1, "events": orjson.dumps([event]).decode()}
+    for statement in (_CANCEL, _TELL, _CLOSE_WAITS, DROP):
         await driver.execute(statement, values)
-    # Its slot may be another's now, so there may be work.
-    for kind in (HintKind.CANCEL, HintKind.NEWS, HintKind.WORK):
-        hint = Hint(kind, run_ids=[run_id]).payloads()[0]
-        await driver.execute(NOTIFY, {"hint": hint})
+    below = await cancel_below(driver, [run_id], "The run that waited for it was cancelled.", at)
+    if found[2] is not None:
+        await send_parent_wakes(driver, [run_id], [found[2]])
+    for kind in (HintKind.CANCEL, HintKind.NEWS):
+        for payload in Hint(kind, run_ids=[run_id, *below]).payloads():
+            await driver.execute(NOTIFY, {"hint": payload})
     return True

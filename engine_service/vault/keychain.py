@@ -261,6 +261,9 @@ class OpenCredential:
             text = text.replace(secret, HIDDEN)
         return text
 
+    def open_fields(self) -> Mapping[str, Any]:
+        return self._what.fields.model_dump(exclude=set(self.kind.secret_names()))
+
     def reveal(self) -> Mapping[str, Any]:
         return self._what.fields.model_dump()
 

@@ -76,8 +76,8 @@ class Pagination(BaseModel):
     def _following(self, url: str, number: int, response: HttpResponse, body: Any) -> str | None:
         match self.kind:
             case "link_header":
-                link = _LINK.search(response.headers.get("link", ""))
-                return urljoin(response.url, link[1]) if link else None
+                link = next_link(response)
+                return urljoin(response.url, link) if link else None
             case "next_url":
                 found, following = self._at(self.path, body)
                 return urljoin(response.url, to_text(following)) if found and following else None
@@ -94,3 +94,9 @@ class Pagination(BaseModel):
 
     def _at(self, path: str, body: Any) -> tuple[bool, Any]:
         return get_path(body, parse_path(path))
+
+
+def next_link(response: HttpResponse) -> str:
+    """Where the Link header says that the next page is; empty when it says nothing."""
+    link = _LINK.search(response.headers.get("link", ""))
+    return link[1] if link else ""

@@ -17,6 +17,7 @@ from engine_service.node import (
     MAIN,
     ActionNode,
     AttachedNode,
+    Credential,
     Done,
     Effect,
     Failed,
@@ -80,7 +81,8 @@ def test_its_name_says_its_family(node_type: type[NodeType[Any]]) -> None:
     family, _, name = node_type.type.partition(".")
     assert family in {
         "trigger", "flow", "data", "code", "http", "human",
-        "ai", "model", "memory", "parser", "mcp",
+        "ai", "model", "memory", "parser", "mcp", "graphql", "openapi",
+        "slack", "github", "notion", "google", "telegram", "discord",
     }  # fmt: skip
     assert name
     assert node_type.title
@@ -200,7 +202,7 @@ async def test_an_example_runs(
     if issubclass(node_type, PureNode):
         outcome = node_type().run(what)
     else:
-        outcome = await run_action(as_action(node_type), what, answering())
+        outcome = await run_action(as_action(node_type), what, answering(node_type))
     if isinstance(outcome, Done):
         assert_declared(outcome, node_type, example)
         assert not outcome.failures
@@ -228,7 +230,7 @@ async def test_no_items_are_no_mistake(
     if issubclass(node_type, PureNode):
         outcome: Outcome = node_type().run(what)
     else:
-        outcome = await run_action(as_action(node_type), what, answering())
+        outcome = await run_action(as_action(node_type), what, answering(node_type))
     assert isinstance(outcome, Done | Waiting) or node_type.type in FAILING
 
 
@@ -255,7 +257,7 @@ async def test_an_action_can_be_cancelled_at_any_wait(
 ) -> None:
     what = await what_it_gets(node_type, example, evaluator)
     world = Hanging()
-    running = asyncio.create_task(run_action(node_type, what, hanging(world)))
+    running = asyncio.create_task(run_action(node_type, what, hanging(world, node_type)))
     reached = asyncio.create_task(world.reached.wait())
     await asyncio.wait([running, reached], return_when=asyncio.FIRST_COMPLETED)
     reached.cancel()
@@ -273,7 +275,7 @@ async def test_a_failing_world_is_a_classified_failure(
     node_type: type[ActionNode[Any]], example: JsonObject, evaluator: Evaluator
 ) -> None:
     what = await what_it_gets(node_type, example, evaluator)
-    outcome = await run_action(node_type, what, failing())
+    outcome = await run_action(node_type, what, failing(node_type))
     if isinstance(outcome, Failed):
         assert outcome.code.isidentifier()
         assert outcome.code.islower()
@@ -288,7 +290,7 @@ async def test_whoever_waited_goes_on_when_the_time_is_up(
     node_type: type[ActionNode[Any]], example: JsonObject, evaluator: Evaluator
 ) -> None:
     what = await what_it_gets(node_type, example, evaluator)
-    if not isinstance(await run_action(node_type, what, answering()), Waiting):
+    if not isinstance(await run_action(node_type, what, answering(node_type)), Waiting):
         return
     late = given(
         node_type,
@@ -296,7 +298,7 @@ async def test_whoever_waited_goes_on_when_the_time_is_up(
         what.inputs,
         resumption=Resumption(None, NOW),
     )
-    outcome = await run_action(node_type, late, answering())
+    outcome = await run_action(node_type, late, answering(node_type))
     assert isinstance(outcome, Done)
     assert_declared(outcome, node_type, example)
     assert any(outcome.outputs.values())
@@ -316,7 +318,7 @@ class Answering:
     name = "test:model"
 
     async def send(self, request: HttpRequest) -> HttpResponse:
-        body = b'{"data": [{"id": 1}], "meta": {"next": null}}'
+        body = b'{"ok": true, "data": [{"id": 1}], "meta": {"next": null}}'
         return HttpResponse(200, {"content-type": "application/json"}, body, request.url)
 
     async def get(self, names: str) -> Model:
@@ -380,16 +382,50 @@ class Failing(Answering):
         raise Unavailable("The sandbox is away")
 
 
-def answering() -> Any:
-    return services(http=Answering(), models=Answering(), sandbox=Answering())
+class Ready:
+    """A credential of whatever type is wanted, for the worlds above, that proves nothing."""
+
+    def __init__(self, kind: str = "") -> None:
+        self.type = kind
+
+    async def find(self, *types: str) -> Credential | None:
+        return Ready(types[0])
+
+    def covers(self, scheme: str, host: str, port: int) -> bool:
+        del scheme, host, port
+        return True
+
+    async def sign(self, request: HttpRequest) -> HttpRequest:
+        return request
+
+    async def renew(self) -> bool:
+        return False
+
+    def hide(self, text: str) -> str:
+        return text
+
+    def open_fields(self) -> JsonObject:
+        return {}
+
+    def reveal(self) -> JsonObject:
+        return {}
 
 
-def hanging(world: Hanging) -> Any:
-    return services(http=world, models=world, sandbox=world)
+def _world(world: Answering, node_type: type[NodeType[Any]]) -> Any:
+    credentials = Ready() if node_type.needs_credential else None
+    return services(http=world, models=world, sandbox=world, credentials=credentials)
 
 
-def failing() -> Any:
-    return services(http=Failing(), models=Failing(), sandbox=Failing())
+def answering(node_type: type[NodeType[Any]]) -> Any:
+    return _world(Answering(), node_type)
+
+
+def hanging(world: Hanging, node_type: type[NodeType[Any]]) -> Any:
+    return _world(world, node_type)
+
+
+def failing(node_type: type[NodeType[Any]]) -> Any:
+    return _world(Failing(), node_type)
 
 
 # --- the catalogue
