@@ -31,8 +31,9 @@ from engine_service.entry import Entry, Sleep, Written
 from engine_service.events import AnyFact, NodeAnswered, NodeWaited, iteration_text
 from engine_service.execute import Executor, Result
 from engine_service.journal import Journal
-from engine_service.node import Failed, Question
+from engine_service.node import Failed
 from engine_service.program import Program, Programs
+from engine_service.question import Question
 from engine_service.record import Recorder
 from engine_service.run_input import items_of
 from engine_service.state import Execution, Phase, RunState

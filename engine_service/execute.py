@@ -40,12 +40,12 @@ from engine_service.node import (
     NoNetwork,
     Outcome,
     PureNode,
-    Question,
     Response,
     Services,
     Waiting,
 )
 from engine_service.program import ReadyNode
+from engine_service.question import Question
 from engine_service.state import Execution
 from engine_service.values import patterns
 from engine_service.vault.veil import hidden, veiled

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from engine_service.failure import Failed, brief
-from shared.workflow import Item, JsonObject
+from engine_service.question import Question as Question
+from shared.workflow import Item
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +41,6 @@ class Done:
     outputs: Mapping[str, list[Item]]
     failures: Sequence[ItemFailure] = ()
     response: Response | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a waiting node puts to a person; the engine makes an approval of it."""
-
-    title: str
-    message: str = ""
-    approvers: Sequence[str] = ()
-    form_schema: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from engine_service.entry import End, Entry
 from engine_service.events import NodeFailed, NodeFinished, NodeWaited, iteration_text
 from engine_service.execute import Result
 from engine_service.flow import DONE
+from engine_service.question import Question
 from engine_service.state import Execution, RunState
 from engine_service.store.journal import ClaimedRun
 from shared.clock import Clock
@@ -211,6 +212,10 @@ class Recorder:
                     "form_schema": None if schema is None else encode(schema),
                     "created_at": fact.at,
                     "expires_at": fact.until,
+                    "kind": question.kind,
+                    "quorum": question.quorum,
+                    "first_rejection_decides": question.first_rejection_decides,
+                    "notices": _notices(question, execution),
                 }
             )
         about = {**self._attempt(execution), "until": fact.until, "approval_id": approval_id}
@@ -253,3 +258,19 @@ class Recorder:
                 "detail": orjson.dumps(detail).decode() if detail else None,
             }
         )
+
+
+def _notices(question: Question, execution: Execution) -> list[JsonObject]:
+    """Who is told of a question, on the accounts that the asking node refers to."""
+    return [
+        {
+            "id": new_id("ntc"),
+            "approver": notice.approver,
+            "channel": notice.channel,
+            "recipient": notice.recipient,
+            "credentials": execution.step.node.credentials,
+            "every_seconds": notice.every,
+            "reminders": notice.reminders,
+        }
+        for notice in question.notices
+    ]

@@ -19,6 +19,7 @@ import structlog
 import uvloop
 from pydantic import ValidationError
 
+from engine_service.asking.links import Links
 from engine_service.blobs.collecting import Collector
 from engine_service.blobs.keeper import BlobLimits, Keeper
 from engine_service.blobs.objects import Objects
@@ -104,6 +105,7 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
     connecting = Connecting(databases.app, keychain, http, clock, secret)
     keeper = _keeper(settings, databases.app, clock)
     world = World(http, sandbox, models, keychain, network, keeper)
+    links = Links(secret, settings.engine_public_url, clock)
     worker = Worker(databases, catalogue, world, evaluator, clock, _options(settings))
     journal, feed = worker.journal, worker.feed
     listeners = Listeners(databases.worker, catalogue)
@@ -114,7 +116,7 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
         _service(versions_grpc, VersionServicer(databases.app, clock)),
         _service(runs_grpc, RunServicer(databases, startables, journal, feed, clock)),
         _service(triggers_grpc, TriggerServicer(databases.app, listeners, journal, feed, clock)),
-        _service(approvals_grpc, ApprovalServicer(databases.app, clock)),
+        _service(approvals_grpc, ApprovalServicer(databases.app, links, clock)),
         _service(node_types_grpc, NodeTypeServicer(catalogue)),
         _service(
             credentials_grpc,

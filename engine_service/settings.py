@@ -72,6 +72,11 @@ class Settings(CommonSettings, LlmSettings):
         "separated by commas: the first one seals, the others still open; none, and credentials "
         "cannot be kept",
     )
+    engine_public_url: str = Field(
+        default="http://127.0.0.1:8000",
+        pattern=r"^https?://[^\s?#]+$",
+        description="Where people find the gateway: what the links in messages begin with",
+    )
     engine_expression_env: str = Field(
         default="",
         description="Environment variables that expressions see as `$env`, separated by commas: "

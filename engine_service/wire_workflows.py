@@ -1,6 +1,6 @@
-"""Everything but runs as the messages of the contract; `wire.py` has the runs.
+"""What is written and found as the messages of the contract; `wire.py` has the runs.
 
-Workflows, versions, triggers, approvals, node types and diagnostics come in as they are stored or
+Workflows, versions, triggers, node types and diagnostics come in as they are stored or
 found; protobuf goes out. The way back needs no translation, because a definition crosses the wire
 as the JSON it is.
 """
@@ -15,12 +15,11 @@ from engine_service.catalogue import Description, builtin
 from engine_service.checks.diagnostic import Diagnostic, Severity
 from engine_service.hidden import hide_text
 from engine_service.node import Effect
-from engine_service.store.approvals import StoredApproval
 from engine_service.store.triggers import LiveTrigger
 from engine_service.store.versions import StoredVersion
 from engine_service.store.workflows import StoredWorkflow
 from shared.pb.flowloom.common.v1 import document_pb2
-from shared.pb.flowloom.engine.v1 import approval_pb2, node_type_pb2, trigger_pb2, workflow_pb2
+from shared.pb.flowloom.engine.v1 import node_type_pb2, trigger_pb2, workflow_pb2
 
 _SEVERITIES = {
     Severity.ERROR: workflow_pb2.SEVERITY_ERROR,
@@ -125,35 +124,4 @@ def to_node_type(description: Description) -> node_type_pb2.NodeType:
         keywords=description.keywords,
         attachments=description.attachments,
         attaches_as=description.attaches_as,
-    )
-
-
-_STATUS_PREFIX = "APPROVAL_STATUS_"
-
-
-def status_name(status: approval_pb2.ApprovalStatus.ValueType) -> str:
-    """An approval's status as it is stored; empty for the unspecified one and unknown ones."""
-    if status not in approval_pb2.ApprovalStatus.values() or not status:
-        return ""
-    return approval_pb2.ApprovalStatus.Name(status).removeprefix(_STATUS_PREFIX).lower()
-
-
-def to_approval(stored: StoredApproval) -> approval_pb2.Approval:
-    """An approval."""
-    return approval_pb2.Approval(
-        id=stored.id,
-        run_id=stored.run_id,
-        workflow_id=stored.workflow_id,
-        node_id=stored.node_id,
-        title=stored.title,
-        message=stored.message,
-        approvers=stored.approvers,
-        status=approval_pb2.ApprovalStatus.Value(_STATUS_PREFIX + stored.status.upper()),
-        answered_by=stored.answered_by,
-        comment=stored.comment,
-        create_time=timestamp(stored.created_at),
-        answer_time=timestamp(stored.answered_at) if stored.answered_at else None,
-        expire_time=timestamp(stored.expires_at) if stored.expires_at else None,
-        form_schema=None if stored.form_schema is None else document(stored.form_schema),
-        form=None if stored.form is None else document(stored.form),
     )

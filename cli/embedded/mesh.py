@@ -182,6 +182,10 @@ class Mesh:
         name = "engine" if self._options.engines == 1 else f"engine-{number + 1}"
         own = {
             "ENGINE_PORT": str(self._addresses.engine_ports[number]),
+            "ENGINE_PUBLIC_URL": os.environ.get(
+                "ENGINE_PUBLIC_URL",
+                os.environ.get("GATEWAY_PUBLIC_URL", self._addresses.gateway_url),
+            ),
             "ENGINE_CREDENTIAL_KEYS": os.environ.get(
                 "ENGINE_CREDENTIAL_KEYS", self._secrets["credential_keys"]
             ),

@@ -32,6 +32,7 @@ from engine_service.nodes.flow_switch import FlowSwitch
 from engine_service.nodes.flow_wait import FlowWait
 from engine_service.nodes.http_request import HttpRequestNode
 from engine_service.nodes.human_approval import HumanApproval
+from engine_service.nodes.human_form import HumanForm
 from engine_service.nodes.slack_message import SlackMessage
 
 NODES: tuple[type[NodeType[Any]], ...] = (
@@ -65,4 +66,5 @@ NODES: tuple[type[NodeType[Any]], ...] = (
     CodeJavascript,
     AiChat,
     HumanApproval,
+    HumanForm,
 )

@@ -1,7 +1,6 @@
-"""`human.approval`: asks a person, and waits for the answer."""
+"""`human.approval`: asks people, and waits for the answer."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -11,57 +10,62 @@ from engine_service.node import (
     Done,
     Effect,
     NodeInput,
-    NodeParameters,
     Outcome,
-    Question,
     Services,
     Waiting,
 )
+from engine_service.question import Question
+from engine_service.values.asking import (
+    TIMEOUT,
+    AskingParameters,
+    approvers_of,
+    check_asking,
+    ends_at,
+    notices_of,
+    with_answer,
+)
 from engine_service.values.forms import FormField, check_fields, defaults_of, form_schema
-from shared.workflow import Item, JsonObject
+from engine_service.values.votes import YES
+from shared.workflow import JsonObject
 
-APPROVED, REJECTED, TIMEOUT = "approved", "rejected", "timeout"
-YES = "approve"
-MOST_SECONDS = 366 * 86_400
+APPROVED, REJECTED = "approved", "rejected"
 
 
-class ApprovalParameters(NodeParameters):
+class ApprovalParameters(AskingParameters):
     """Whom to ask, and what."""
 
-    title: str = Field(min_length=1, max_length=200, description="The question in a line")
-    message: str = Field(
-        default="", max_length=20_000, description="What there is to decide on, in Markdown"
-    )
-    approvers: list[str] = Field(
-        default_factory=list[str],
-        max_length=50,
-        description="Who may answer: e-mail addresses or user ids, whatever their role; every "
-        "operator, editor and owner when empty",
-    )
-    timeout: float | None = Field(
-        default=None,
-        gt=0,
-        le=MOST_SECONDS,
-        description="Seconds after which the items leave by the port `timeout`; for ever when not "
-        "given",
+    quorum: int = Field(default=1, ge=1, le=50, description="How many must say yes")
+    first_rejection_decides: bool = Field(
+        default=True,
+        description="Whether the first no is the answer; otherwise the answer is no once the "
+        "quorum is out of reach",
     )
     fields: list[FormField] = Field(
         default_factory=list[FormField],
         max_length=50,
-        description="What else the person fills in; it comes as `approval.form`",
+        description="What else a person who says yes fills in; it comes as `approval.form`",
     )
 
 
 class HumanApproval(ActionNode[ApprovalParameters]):
-    """Asks a person to approve something, and waits for the answer as long as it takes.
+    """Asks people to approve something, and waits for the answer as long as it takes.
 
     The run parks; other branches go on. The items then leave by `approved`, `rejected` or, when
     nobody answered in time, `timeout`, each with the field `approval`: `{decision, comment,
-    form, answered_by}`.
+    form, answered_by, answered_at, answers, delegations}`. `answers` has what each person said.
 
     Only an explicit yes is a yes: whatever else is said leads to `rejected`, and silence to
-    `timeout`. With `fields` the answer carries a typed form. The first answer counts. Those named
-    in `approvers` may answer, viewers included; when nobody is named, whoever may run workflows.
+    `timeout`. Nobody answers twice.
+
+    - **Who.** Those named in `approvers` may answer, viewers included; when nobody is named,
+      whoever may run workflows. An approver may hand their part over to somebody else.
+    - **How many.** `quorum` of them must say yes. The first no decides, unless
+      `first_rejection_decides` is false.
+    - **How they hear of it.** The question is in the list of approvals. With `notify` they get a
+      message as well, by e-mail or Slack, with a signed link to a page on which they answer
+      without an account; with `remind_every` they get it again until they have. A message that
+      cannot be sent is tried again, and the question stays open all the same.
+    - **Forms.** With `fields` a yes carries a typed form.
     """
 
     Parameters = ApprovalParameters
@@ -70,6 +74,7 @@ class HumanApproval(ActionNode[ApprovalParameters]):
     outputs = (APPROVED, REJECTED, TIMEOUT)
     per_item = False
     effect = Effect.READ
+    credential_types = ("slack.token",)
     examples: ClassVar[tuple[JsonObject, ...]] = (
         {
             "title": "Send the offer to {{ $json.customer }}?",
@@ -81,16 +86,29 @@ class HumanApproval(ActionNode[ApprovalParameters]):
             "title": "Approve the refund?",
             "fields": [{"name": "amount", "type": "number", "title": "How much?"}],
         },
+        {
+            "title": "Release version {{ $json.version }}?",
+            "approvers": ["ada@example.com", "bob@example.com", "cy@example.com"],
+            "quorum": 2,
+            "first_rejection_decides": False,
+            "notify": [{"by": "email"}],
+            "remind_every": 14400,
+        },
     )
     keywords = (
         "approval", "approve", "ask me first", "ask", "confirm", "human in the loop", "review",
-        "permission", "sign off", "manual check",
-        "审批", "批准", "人工", "确认", "审核", "先问我", "同意",
+        "permission", "sign off", "manual check", "quorum", "four eyes",
+        "审批", "批准", "人工", "确认", "审核", "先问我", "同意", "会签",
     )  # fmt: skip
 
     @classmethod
     def check(cls, parameters: ApprovalParameters) -> Sequence[tuple[str, str, str]]:
-        return list(check_fields(parameters.fields))
+        found = [*check_fields(parameters.fields), *check_asking(parameters)]
+        asked = len(approvers_of(parameters))
+        if asked and parameters.quorum > asked:
+            message = f"Only {asked} may answer, and {parameters.quorum} must say yes."
+            found.append(("/quorum", "out_of_reach", message))
+        return found
 
     async def run(self, given: NodeInput[ApprovalParameters], services: Services) -> Outcome:
         del services
@@ -99,9 +117,9 @@ class HumanApproval(ActionNode[ApprovalParameters]):
             return _ask(parameters, given)
         answer = given.resumption.answer
         if answer is None:
-            return Done({TIMEOUT: _with_answer(given.items, {"decision": None})})
+            return Done({TIMEOUT: with_answer(given.items, "approval", {"decision": None})})
         port = APPROVED if answer.get("decision") == YES else REJECTED
-        return Done({port: _with_answer(given.items, _shown(parameters, answer))})
+        return Done({port: with_answer(given.items, "approval", _shown(parameters, answer))})
 
     def plan(self, parameters: ApprovalParameters) -> str:
         whom = ", ".join(parameters.approvers) or "any operator"
@@ -110,19 +128,24 @@ class HumanApproval(ActionNode[ApprovalParameters]):
     def sample(self, given: NodeInput[ApprovalParameters]) -> Done:
         parameters = given.parameters_for(0)
         answer = {"decision": YES, "comment": "", "answered_by": "sample@example.com"}
-        return Done({APPROVED: _with_answer(given.items, _shown(parameters, answer))})
+        shown = _shown(parameters, {**answer, "answered_at": given.now.isoformat()})
+        return Done({APPROVED: with_answer(given.items, "approval", shown)})
 
 
 def _ask(parameters: ApprovalParameters, given: NodeInput[ApprovalParameters]) -> Waiting:
+    approvers = approvers_of(parameters)
+    # A quorum of more than there are would leave the run waiting for what cannot come.
+    quorum = min(parameters.quorum, len(approvers)) if approvers else parameters.quorum
     question = Question(
         parameters.title,
         parameters.message,
-        tuple(parameters.approvers),
+        approvers,
         form_schema(parameters.fields) if parameters.fields else None,
+        quorum=quorum,
+        first_rejection_decides=parameters.first_rejection_decides,
+        notices=notices_of(parameters),
     )
-    limit = parameters.timeout
-    until = given.now + timedelta(seconds=limit) if limit is not None else None
-    return Waiting(until, question)
+    return Waiting(ends_at(parameters, given.now), question)
 
 
 def _shown(parameters: ApprovalParameters, answer: JsonObject) -> JsonObject:
@@ -132,14 +155,7 @@ def _shown(parameters: ApprovalParameters, answer: JsonObject) -> JsonObject:
         "comment": answer.get("comment") or "",
         "form": {**defaults_of(parameters.fields), **(form if isinstance(form, dict) else {})},
         "answered_by": answer.get("answered_by") or "",
+        "answered_at": answer.get("answered_at") or "",
+        "answers": answer.get("answers") or [],
+        "delegations": answer.get("delegations") or [],
     }
-
-
-def _with_answer(items: Sequence[Item], answer: JsonObject) -> list[Item]:
-    """The items with the answer; one that holds only the answer when there were none."""
-    if not items:
-        return [{"json": {"approval": answer}}]
-    return [
-        {**item, "json": {**item["json"], "approval": answer}, "paired_item": index}
-        for index, item in enumerate(items)
-    ]

@@ -1,25 +1,26 @@
 """Approvals: what runs ask of people. An answer and the waking of its run are one transaction."""
 
-from dataclasses import replace
 from typing import Any
 
 import orjson
-import structlog
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-from referencing.exceptions import Unresolvable
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine_service import wire_workflows as wire
-from engine_service.store import approvals
+from engine_service import wire_approvals as wire
+from engine_service.asking.answering import Said, take_answer, too_late
+from engine_service.asking.delegating import HandingOver, hand_over
+from engine_service.asking.links import Bearer, Links
+from engine_service.store import answers, approvals, notices
 from engine_service.store.approvals import StoredApproval
-from engine_service.store.runs import wake
-from engine_service.values.forms import form_validator, misfits
+from engine_service.values.filled import read_fields
+from engine_service.values.votes import part_of
+from engine_service.wire_approvals import Story, to_approval_for_bearer
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import Conflict, Forbidden, InvalidInput, Violation
 from shared.identity import Principal, Role
 from shared.ids import is_id
 from shared.pages import read_page
+from shared.pb.flowloom.common.v1 import document_pb2
 from shared.pb.flowloom.engine.v1 import (
     approval_pb2,
     approval_service_pb2,
@@ -28,19 +29,11 @@ from shared.pb.flowloom.engine.v1 import (
 from shared.rpc import call
 from shared.workflow import JsonObject
 
-log = structlog.get_logger()
-
-_MAX_COMMENT = 10_000
 _DECISIONS = {
-    approval_pb2.DECISION_APPROVE: ("approve", "approved"),
-    approval_pb2.DECISION_REJECT: ("reject", "rejected"),
+    approval_pb2.DECISION_APPROVE: "approve",
+    approval_pb2.DECISION_REJECT: "reject",
+    approval_pb2.DECISION_SUBMIT: "submit",
 }
-_REFUSALS = {
-    "approved": ("ALREADY_ANSWERED", "Somebody has answered already."),
-    "rejected": ("ALREADY_ANSWERED", "Somebody has answered already."),
-    "cancelled": ("APPROVAL_CANCELLED", "The run has ended, so nobody needs an answer."),
-}
-_TOO_LATE = ("APPROVAL_EXPIRED", "The time to answer is over.")
 
 
 class ApprovalServicer(approval_service_pb2_grpc.ApprovalServiceServicer):
@@ -50,8 +43,9 @@ class ApprovalServicer(approval_service_pb2_grpc.ApprovalServiceServicer):
         database: Acts as flowloom_app.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, links: Links, clock: Clock) -> None:
         self._database = database
+        self._links = links
         self._clock = clock
 
     async def ListApprovals(
@@ -74,109 +68,139 @@ class ApprovalServicer(approval_service_pb2_grpc.ApprovalServiceServicer):
     ) -> approval_service_pb2.GetApprovalResponse:
         async with self._database.transaction(call.caller().tenant_id) as connection:
             approval = await approvals.get_approval(connection, request.approval_id)
-        return approval_service_pb2.GetApprovalResponse(approval=wire.to_approval(approval))
+            story = await _story(connection, approval)
+        return approval_service_pb2.GetApprovalResponse(approval=wire.to_approval(approval, story))
 
     async def AnswerApproval(
         self, request: approval_service_pb2.AnswerApprovalRequest, context: Any
     ) -> approval_service_pb2.AnswerApprovalResponse:
         caller = call.caller()
-        decision, status = _read_decision(request)
-        form = _read_form(request)
+        decision = _read_decision(request.decision)
+        form = _read_object(request.form, "form")
         async with self._database.transaction(caller.tenant_id) as connection:
             asked = await approvals.get_approval(connection, request.approval_id)
-            _check_approver(asked, caller)
-            if decision == "approve" or form is not None:
-                _check_form(asked, form)
-            answered = replace(
-                asked,
-                status=status,
-                answered_by=caller.email or caller.subject,
-                comment=request.comment,
-                form=form,
-                answered_at=self._clock.now(),
-            )
-            answer = {
-                "decision": decision,
-                "answered_by": answered.answered_by,
-                "comment": answered.comment,
-                "form": form,
-            }
-            # Waking locks the run, so of two answers one finds that nobody waits any more.
-            if not await wake(connection, asked.run_id, asked.node_id, asked.iteration, answer):
-                raise _too_late(await approvals.get_approval(connection, asked.id))
-            await approvals.save_answer(connection, answered)
-        return approval_service_pb2.AnswerApprovalResponse(approval=wire.to_approval(answered))
+            part = _part_of_caller(asked, caller)
+            who = caller.email or caller.subject
+            said = Said(part, who, decision, request.comment, form, "api")
+            answered = await take_answer(connection, asked, said, self._clock.now())
+            story = await _story(connection, answered)
+        return approval_service_pb2.AnswerApprovalResponse(
+            approval=wire.to_approval(answered, story)
+        )
+
+    async def DelegateApproval(
+        self, request: approval_service_pb2.DelegateApprovalRequest, context: Any
+    ) -> approval_service_pb2.DelegateApprovalResponse:
+        caller = call.caller()
+        wish = HandingOver(caller, request.delegate, request.approver, request.comment)
+        async with self._database.transaction(caller.tenant_id) as connection:
+            asked = await approvals.get_approval(connection, request.approval_id)
+            changed = await hand_over(connection, asked, wish, self._clock.now())
+            story = await _story(connection, changed)
+        return approval_service_pb2.DelegateApprovalResponse(
+            approval=wire.to_approval(changed, story)
+        )
+
+    async def OpenApprovalLink(
+        self, request: approval_service_pb2.OpenApprovalLinkRequest, context: Any
+    ) -> approval_service_pb2.OpenApprovalLinkResponse:
+        bearer = self._links.read(request.token)
+        async with self._database.transaction(bearer.tenant_id) as connection:
+            asked = await approvals.get_approval(connection, bearer.approval_id)
+            wanted = asked.status == "pending"
+            if wanted:
+                await _check_bearer(connection, asked, bearer)
+        return approval_service_pb2.OpenApprovalLinkResponse(
+            approval=to_approval_for_bearer(asked),
+            approver=bearer.approver,
+            ticket=self._links.ticket(request.token) if wanted else "",
+        )
+
+    async def AnswerApprovalLink(
+        self, request: approval_service_pb2.AnswerApprovalLinkRequest, context: Any
+    ) -> approval_service_pb2.AnswerApprovalLinkResponse:
+        bearer = self._links.read(request.token)
+        self._links.check_ticket(request.ticket, request.token)
+        decision = _read_decision(request.decision)
+        fields = _read_object(request.fields, "fields")
+        async with self._database.transaction(bearer.tenant_id) as connection:
+            asked = await approvals.get_approval(connection, bearer.approval_id)
+            if asked.status != "pending":
+                raise too_late(asked)
+            await _check_bearer(connection, asked, bearer)
+            form = None
+            if asked.form_schema is not None and decision != "reject":
+                form = read_fields(asked.form_schema, fields or {})
+            who = bearer.approver
+            said = Said(who, who, decision, request.comment, form, "link")
+            answered = await take_answer(connection, asked, said, self._clock.now())
+        return approval_service_pb2.AnswerApprovalLinkResponse(
+            approval=to_approval_for_bearer(answered)
+        )
 
 
-def _read_decision(request: approval_service_pb2.AnswerApprovalRequest) -> tuple[str, str]:
-    """The decision and the status that follows from it; only an explicit one counts.
+async def _story(connection: AsyncConnection, asked: StoredApproval) -> Story:
+    return Story(
+        await answers.list_answers(connection, asked.id),
+        await answers.list_delegations(connection, asked.id),
+        await notices.list_notices(connection, asked.id),
+    )
+
+
+async def _check_bearer(connection: AsyncConnection, asked: StoredApproval, bearer: Bearer) -> None:
+    """A link is void once its person has answered or handed their part over.
 
     Raises:
-        InvalidInput: There is none, or the comment is not fit to be kept.
+        Conflict: It is.
     """
-    if len(request.comment) > _MAX_COMMENT or "\x00" in request.comment:
-        violation = Violation("/comment", "invalid", f"At most {_MAX_COMMENT} signs of text.")
-        raise InvalidInput("The comment cannot be kept.", violations=[violation])
-    known = _DECISIONS.get(request.decision)
+    if asked.approvers and part_of([bearer.approver], asked.approvers) is None:
+        raise Conflict("Somebody else answers this now.", reason="LINK_VOID")
+    said = await answers.list_answers(connection, asked.id)
+    if part_of([bearer.approver], [one.approver for one in said]) is not None:
+        raise Conflict("You have answered already.", reason="ALREADY_ANSWERED")
+
+
+def _read_decision(given: approval_pb2.Decision.ValueType) -> str:
+    """The decision; only an explicit one counts.
+
+    Raises:
+        InvalidInput: There is none.
+    """
+    known = _DECISIONS.get(given)
     if known is None:
         violation = Violation("/decision", "missing", "Say approve or reject.")
         raise InvalidInput("The answer holds no decision.", violations=[violation])
     return known
 
 
-def _read_form(request: approval_service_pb2.AnswerApprovalRequest) -> JsonObject | None:
+def _read_object(given: document_pb2.Document, name: str) -> JsonObject | None:
     """The form that came with the answer, if one did.
 
     Raises:
         InvalidInput: It is no JSON object.
     """
-    if not request.form.json:
+    if not given.json:
         return None
     try:
-        form: Any = orjson.loads(request.form.json)
+        form: Any = orjson.loads(given.json)
     except orjson.JSONDecodeError:
         form = ()
     if not isinstance(form, dict):
-        violation = Violation("/form", "invalid", "A form is a JSON object.")
+        violation = Violation(f"/{name}", "invalid", "A form is a JSON object.")
         raise InvalidInput("The form is malformed.", violations=[violation])
     return form  # pyright: ignore[reportUnknownVariableType] (JSON, checked against its schema)
 
 
-def _check_approver(asked: StoredApproval, caller: Principal) -> None:
-    """Let those answer who were asked; any operator, when nobody in particular was.
+def _part_of_caller(asked: StoredApproval, caller: Principal) -> str:
+    """Which approver the caller is: one who was asked, or anybody when nobody in particular was.
 
     Raises:
         Forbidden: The caller was not asked.
     """
     if not asked.approvers:
         call.caller(Role.OPERATOR)
-        return
-    wanted = {approver.strip().lower() for approver in asked.approvers}
-    if caller.subject.lower() not in wanted and caller.email.lower() not in wanted - {""}:
+        return caller.email or caller.subject
+    part = part_of([caller.email, caller.subject], asked.approvers)
+    if part is None:
         raise Forbidden("Somebody else was asked.", reason="NOT_AN_APPROVER")
-
-
-def _check_form(asked: StoredApproval, form: JsonObject | None) -> None:
-    """Hold a form against its schema; nothing outside of the schema is ever fetched.
-
-    Raises:
-        InvalidInput: It does not fit; each place is a violation.
-    """
-    if asked.form_schema is None:
-        return
-    try:
-        Draft202012Validator.check_schema(asked.form_schema)
-        violations = misfits(form_validator(asked.form_schema), form or {}, ["form"])
-    except (SchemaError, Unresolvable) as error:
-        # The author's mistake must not keep the run waiting for ever.
-        log.warning("form_schema_unusable", approval_id=asked.id, error=str(error)[:200])
-        return
-    if violations:
-        raise InvalidInput(
-            "The form does not fit what was asked.", reason="FORM_INVALID", violations=violations
-        )
-
-
-def _too_late(approval: StoredApproval) -> Conflict:
-    reason, message = _REFUSALS.get(approval.status, _TOO_LATE)
-    return Conflict(message, reason=reason, metadata={"status": approval.status})
+    return part

@@ -35,6 +35,9 @@ approvals = sa.Table(
     sa.Column("created_at", sa.DateTime(timezone=True)),
     sa.Column("answered_at", sa.DateTime(timezone=True)),
     sa.Column("expires_at", sa.DateTime(timezone=True)),
+    sa.Column("kind", sa.Text),
+    sa.Column("quorum", sa.Integer),
+    sa.Column("first_rejection_decides", sa.Boolean),
 )
 
 
@@ -45,7 +48,9 @@ class StoredApproval:
     Attributes:
         iteration: Which pass through the surrounding loops asks.
         approvers: Who may answer, by e-mail address or user id; any operator when empty.
-        status: pending, approved, rejected, expired or cancelled.
+        status: pending, approved, rejected, submitted, expired or cancelled.
+        kind: approval, or form.
+        quorum: How many must say yes.
     """
 
     id: str
@@ -65,6 +70,9 @@ class StoredApproval:
     created_at: datetime
     answered_at: datetime | None
     expires_at: datetime | None
+    kind: str = "approval"
+    quorum: int = 1
+    first_rejection_decides: bool = True
 
 
 async def get_approval(connection: AsyncConnection, approval_id: str) -> StoredApproval:
@@ -103,4 +111,13 @@ async def save_answer(connection: AsyncConnection, answered: StoredApproval) -> 
         approvals.update()
         .where(approvals.c.id == answered.id)
         .values({field: getattr(answered, field) for field in fields})
+    )
+
+
+async def save_approvers(
+    connection: AsyncConnection, approval_id: str, approvers: Sequence[str]
+) -> None:
+    """Say who may answer from now on."""
+    await connection.execute(
+        approvals.update().where(approvals.c.id == approval_id).values(approvers=list(approvers))
     )

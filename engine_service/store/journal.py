@@ -129,12 +129,23 @@ WITH claimed AS MATERIALIZED (
     attempt integer, tenant_id text, children boolean) JOIN ours USING (run_id)
 ), asked AS (
   INSERT INTO engine.approvals (id, tenant_id, run_id, workflow_id, node_id, iteration, title,
-    message, approvers, form_schema, created_at, expires_at)
+    message, approvers, form_schema, created_at, expires_at, kind, quorum, first_rejection_decides)
   SELECT id, tenant_id, x.run_id, workflow_id, node_id, iteration, title, message,
-    ARRAY(SELECT json_array_elements_text(approvers)), form_schema::json, created_at, expires_at
+    ARRAY(SELECT json_array_elements_text(approvers)), form_schema::json, created_at, expires_at,
+    kind, quorum, first_rejection_decides
   FROM json_to_recordset(%(approvals)s::json) AS x(id text, tenant_id text, run_id text,
     workflow_id text, node_id text, iteration text, title text, message text, approvers json,
-    form_schema text, created_at timestamptz, expires_at timestamptz) JOIN ours USING (run_id)
+    form_schema text, created_at timestamptz, expires_at timestamptz, kind text, quorum integer,
+    first_rejection_decides boolean) JOIN ours USING (run_id)
+), noticed AS (
+  INSERT INTO engine.notices (id, tenant_id, approval_id, approver, channel, recipient, credentials,
+    due_at, every_seconds, reminders)
+  SELECT n.id, x.tenant_id, x.id, n.approver, n.channel, n.recipient, n.credentials, x.created_at,
+    n.every_seconds, n.reminders
+  FROM json_to_recordset(%(approvals)s::json) AS x(id text, tenant_id text, run_id text,
+    created_at timestamptz, notices json) JOIN ours USING (run_id)
+  CROSS JOIN LATERAL json_to_recordset(x.notices) AS n(id text, approver text, channel text,
+    recipient text, credentials json, every_seconds double precision, reminders integer)
 ), closing AS MATERIALIZED (
   SELECT run_id, task FROM json_to_recordset(%(closing)s::json) AS x(run_id text)
   JOIN ours USING (run_id)

@@ -254,6 +254,11 @@ def queued_event(run: NewRun) -> JsonObject:
     }
 
 
+async def hold(connection: AsyncConnection, run_id: str) -> None:
+    """Keep everybody else from changing a run and what it waits for, until the transaction ends."""
+    await (await driver_of(connection)).execute(_LOCK_PARKED, {"run_id": run_id})
+
+
 _LOCK_PARKED = """
 SELECT wake_event, tenant_id FROM engine.runs
 WHERE id = %(run_id)s AND ended_at IS NULL FOR NO KEY UPDATE

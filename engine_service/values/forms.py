@@ -1,5 +1,6 @@
 """Forms: the typed fields that a person fills in to start a run or to answer a question."""
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Literal
@@ -15,6 +16,9 @@ from shared.workflow import JsonObject, pointer
 _MOST_MISFITS = 20
 _LONGEST_MESSAGE = 300
 _FORMATS = FormatChecker(formats=())
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_ADDRESS = re.compile(r"[^@\s,;<>\"\x00-\x1f\x7f]{1,64}@[^@\s,;<>\"\x00-\x1f\x7f]{1,255}")
+_URL = re.compile(r"https?://[^\s\"<>\x00-\x1f\x7f]{1,2000}")
 
 
 class FormField(BaseModel):
@@ -30,6 +34,11 @@ class FormField(BaseModel):
     )
     title: str = Field(default="", max_length=200, description="What a form calls it")
     description: str = Field(default="", max_length=2_000, description="What to fill in")
+    format: Literal["", "multiline", "email", "url", "date"] = Field(
+        default="",
+        description="For texts, more exactly what it is: of several lines, an e-mail address, an "
+        "http(s) address, a day such as 2027-01-31",
+    )
     required: bool = Field(default=True, description="Whether it must be filled in")
     default: Any = Field(default=None, description="Its value when it is not filled in")
     choices: list[Any] = Field(
@@ -68,6 +77,11 @@ def misfits(
     ]
 
 
+def is_address(text: str) -> bool:
+    """Whether a text is an e-mail address."""
+    return _ADDRESS.fullmatch(text) is not None
+
+
 def defaults_of(fields: Sequence[FormField]) -> JsonObject:
     """The values that stand where nothing is filled in."""
     return {field.name: field.default for field in fields if field.default is not None}
@@ -89,7 +103,14 @@ def _schema_of(field: FormField) -> JsonObject:
     schema: JsonObject = {"type": kind if field.required else [kind, "null"]}
     if field.type == "date_time":
         schema["format"] = "date-time"
-    if field.choices:
+    elif field.format and field.type == "string":
+        schema["format"] = field.format
+    if field.choices and field.type == "array":
+        schema["items"] = {"enum": field.choices}
+        schema["uniqueItems"] = True
+        if field.required:
+            schema["minItems"] = 1
+    elif field.choices:
         schema["enum"] = [*field.choices, *([] if field.required else [None])]
     for name in ("title", "description", "default"):
         value = getattr(field, name)
@@ -100,8 +121,27 @@ def _schema_of(field: FormField) -> JsonObject:
 
 @_FORMATS.checks("date-time")
 def _is_date_time(value: Any) -> bool:
+    return not isinstance(value, str) or _is_moment(value)
+
+
+@_FORMATS.checks("date")
+def _is_day(value: Any) -> bool:
+    return not isinstance(value, str) or (bool(_DAY.fullmatch(value)) and _is_moment(value))
+
+
+@_FORMATS.checks("email")
+def _is_no_other_text(value: Any) -> bool:
+    return not isinstance(value, str) or is_address(value)
+
+
+@_FORMATS.checks("url")
+def _is_url(value: Any) -> bool:
+    return not isinstance(value, str) or _URL.fullmatch(value) is not None
+
+
+def _is_moment(text: str) -> bool:
     try:
-        return not isinstance(value, str) or convert(value, "date_time") is not None
+        return convert(text, "date_time") is not None
     except NotOfType:
         return False
 

@@ -9,6 +9,7 @@ _TEXTS = {
     "date": "2026-01-01",
     "email": "sample@example.com",
     "uri": "https://example.com",
+    "url": "https://example.com",
     "uuid": "00000000-0000-4000-8000-000000000000",
 }
 _DEEPEST = 12

@@ -24,13 +24,15 @@ class ApprovalStatus(WireEnum):
     REJECTED = "rejected"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
+    SUBMITTED = "submitted"
 
 
 class Decision(WireEnum):
-    """A decision; only an explicit yes is a yes."""
+    """A decision; only an explicit yes is a yes, and a form is submitted."""
 
     APPROVE = "approve"
     REJECT = "reject"
+    SUBMIT = "submit"
 
 
 class ListApprovals(Page):
@@ -46,6 +48,14 @@ class AnswerApproval(Body):
     decision: Annotated[Decision, Field(strict=False)]
     comment: Text = ""
     form: Document | None = Field(default=None, description="When the approval has a form")
+
+
+class DelegateApproval(Body):
+    """Who answers instead."""
+
+    delegate: Text = Field(description="An e-mail address or a user id")
+    approver: Text = Field(default="", description="Whose part it is; the caller's when empty")
+    comment: Text = ""
 
 
 @router.get("", **returns(approval_service_pb2.ListApprovalsResponse))
@@ -64,6 +74,15 @@ async def get_approval(approval_id: str, clients: ClientsPart) -> Response:
 
 @router.post("/{approval_id:id}:answer", **returns(approval_pb2.Approval))
 async def answer_approval(approval_id: str, body: AnswerApproval, clients: ClientsPart) -> Response:
-    """Answer and wake the run; the first answer wins."""
+    """Answer; what decides it wakes the run, and an answer to what is decided is refused."""
     request = to_pb(approval_service_pb2.AnswerApprovalRequest, body, approval_id=approval_id)
     return reply((await clients.approvals.AnswerApproval(request)).approval)
+
+
+@router.post("/{approval_id:id}:delegate", **returns(approval_pb2.Approval))
+async def delegate_approval(
+    approval_id: str, body: DelegateApproval, clients: ClientsPart
+) -> Response:
+    """Let somebody else answer, who is told in the same way."""
+    request = to_pb(approval_service_pb2.DelegateApprovalRequest, body, approval_id=approval_id)
+    return reply((await clients.approvals.DelegateApproval(request)).approval)

@@ -37,8 +37,8 @@ COMPOSED = {"validate_stored_workflow": {"definition"}, "simulate_stored_workflo
 NOT_AN_RPC_OF_ITS_OWN = {"validate_stored_workflow": "ValidateWorkflow"} | {
     "simulate_stored_workflow": "SimulateWorkflow"
 }
-# RPCs that are no REST operation: hooks are raw, and consent comes back to a page.
-RAW = {"FireWebhook", "FinishConnect"}
+# RPCs that are no REST operation: hooks are raw, consent comes back to a page, links open one.
+RAW = {"FireWebhook", "FinishConnect", "OpenApprovalLink", "AnswerApprovalLink"}
 SEQUENCE = {"after": "after_sequence"}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from engine_service.asking.links import Links
 from engine_service.servicers.approvals import ApprovalServicer
 from engine_service.store.approvals import approvals
 from engine_service.store.runs import NewRun, insert_runs
@@ -28,6 +29,7 @@ from tests.support.serving import ADA, BOB, acting_as, serving
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 APPROVE = approval_pb2.DECISION_APPROVE
 REJECT = approval_pb2.DECISION_REJECT
+LINKS = Links("s" * 32, "http://127.0.0.1:8000", ManualClock(NOW))
 FORM_SCHEMA = {
     "type": "object",
     "properties": {"amount": {"type": "number", "maximum": 100}},
@@ -43,7 +45,7 @@ async def servicer(
         (
             approval_service_pb2_grpc,
             "ApprovalService",
-            ApprovalServicer(app_database, ManualClock(NOW)),
+            ApprovalServicer(app_database, LINKS, ManualClock(NOW)),
         )
     ]
     async with serving(tmp_path_factory.mktemp("engine"), services) as channel:
@@ -119,8 +121,20 @@ async def test_an_answer_is_kept_and_reaches_the_run(
         {
             "decision": "approve",
             "answered_by": "ada@example.com",
+            "answered_at": NOW.isoformat(),
             "comment": "Go on",
             "form": None,
+            "answers": [
+                {
+                    "by": "ada@example.com",
+                    "decision": "approve",
+                    "comment": "Go on",
+                    "form": None,
+                    "channel": "api",
+                    "at": NOW.isoformat(),
+                }
+            ],
+            "delegations": [],
         }
     ]
 
@@ -261,3 +275,163 @@ async def test_another_tenant_sees_and_answers_nothing(
             await servicer.ListApprovals(approval_service_pb2.ListApprovalsRequest())
         ).approvals
     assert (await get(servicer, approval_id)).status == approval_pb2.APPROVAL_STATUS_PENDING
+
+
+# --- several people
+
+
+def voter(email: str) -> Principal:
+    return Principal(tenant_id="ten_a", subject=f"usr-{email}", role=Role.VIEWER, email=email)
+
+
+THREE = ["ada@example.com", "bea@example.com", "cy@example.com"]
+
+
+async def vote(
+    servicer: Any, approval_id: str, email: str, decision: Any
+) -> approval_pb2.Approval | Conflict:
+    with acting_as(voter(email)):
+        try:
+            return await answer(servicer, approval_id, decision=decision)
+        except Conflict as refused:
+            return refused
+
+
+@pytest.mark.parametrize(
+    ("decisions", "first_rejection_decides", "statuses"),
+    [
+        ([APPROVE, APPROVE], True, ["PENDING", "APPROVED"]),
+        ([APPROVE, REJECT], True, ["PENDING", "REJECTED"]),
+        ([REJECT, APPROVE, APPROVE], False, ["PENDING", "PENDING", "APPROVED"]),
+        ([REJECT, REJECT], False, ["PENDING", "REJECTED"]),
+    ],
+)
+async def test_a_quorum_decides(
+    servicer: Any,
+    worker_database: Database,
+    decisions: list[Any],
+    first_rejection_decides: bool,
+    statuses: list[str],
+) -> None:
+    approval_id = await ask(
+        worker_database,
+        approvers=THREE,
+        quorum=2,
+        first_rejection_decides=first_rejection_decides,
+    )
+    seen: list[str] = []
+    for email, decision in zip(THREE, decisions, strict=False):
+        approval = await vote(servicer, approval_id, email, decision)
+        assert isinstance(approval, approval_pb2.Approval)
+        seen.append(approval_pb2.ApprovalStatus.Name(approval.status).rpartition("_")[2])
+        woken = await signals(worker_database, approval)
+        assert len(woken) == (approval.status != approval_pb2.APPROVAL_STATUS_PENDING)
+    assert seen == statuses
+    approval = await get(servicer, approval_id)
+    assert [one.decision for one in approval.answers] == decisions
+    assert [one.approver for one in approval.answers] == THREE[: len(decisions)]
+
+
+async def test_nobody_counts_twice_in_a_quorum(servicer: Any, worker_database: Database) -> None:
+    approval_id = await ask(worker_database, approvers=THREE, quorum=2)
+    await vote(servicer, approval_id, THREE[0], APPROVE)
+    again = await vote(servicer, approval_id, THREE[0].upper(), APPROVE)
+    assert isinstance(again, Conflict)
+    assert again.code == "ALREADY_ANSWERED"
+    assert (await get(servicer, approval_id)).status == approval_pb2.APPROVAL_STATUS_PENDING
+
+
+async def test_a_quorum_that_is_raced_for_wakes_once(
+    servicer: Any, worker_database: Database
+) -> None:
+    approval_id = await ask(worker_database, approvers=THREE, quorum=2)
+    outcomes = await asyncio.gather(
+        *(vote(servicer, approval_id, email, APPROVE) for email in THREE for _ in range(3))
+    )
+    counted = [one for one in outcomes if isinstance(one, approval_pb2.Approval)]
+    approval = await get(servicer, approval_id)
+    assert approval.status == approval_pb2.APPROVAL_STATUS_APPROVED
+    assert len(counted) == len(approval.answers) == 2
+    assert len({one.approver for one in approval.answers}) == 2
+    [signal] = await signals(worker_database, approval)
+    assert len(signal["answers"]) == 2
+
+
+async def delegate(servicer: Any, approval_id: str, **fields: Any) -> approval_pb2.Approval:
+    request = approval_service_pb2.DelegateApprovalRequest(approval_id=approval_id, **fields)
+    return (await servicer.DelegateApproval(request)).approval
+
+
+async def test_a_part_can_be_handed_over(servicer: Any, worker_database: Database) -> None:
+    approval_id = await ask(worker_database, approvers=["Ada@example.com"])
+    with acting_as(voter("ada@example.com")):
+        handed = await delegate(
+            servicer, approval_id, delegate="dee@example.com", comment="on holiday"
+        )
+        assert list(handed.approvers) == ["dee@example.com"]
+        with pytest.raises(Forbidden):
+            await answer(servicer, approval_id, decision=APPROVE)
+    approval = await vote(servicer, approval_id, "dee@example.com", APPROVE)
+    assert isinstance(approval, approval_pb2.Approval)
+    [told] = approval.delegations
+    assert (told.approver, told.delegate, told.delegated_by, told.comment) == (
+        "Ada@example.com",
+        "dee@example.com",
+        "ada@example.com",
+        "on holiday",
+    )
+    [signal] = await signals(worker_database, approval)
+    assert signal["delegations"][0]["to"] == "dee@example.com"
+
+
+@pytest.mark.parametrize(
+    ("caller", "fields", "error"),
+    [
+        (voter("mallory@example.com"), {"delegate": "mallory2@example.com"}, Forbidden),
+        (voter("bea@example.com"), {"delegate": "m@example.com", "approver": THREE[0]}, Forbidden),
+        (voter("bea@example.com"), {"delegate": "CY@example.com"}, Conflict),
+        (voter("bea@example.com"), {"delegate": "a b"}, InvalidInput),
+        (voter("bea@example.com"), {"delegate": ""}, InvalidInput),
+    ],
+)
+async def test_only_ones_own_part_is_handed_over_and_only_to_somebody_new(
+    servicer: Any,
+    worker_database: Database,
+    caller: Principal,
+    fields: dict[str, Any],
+    error: type[Exception],
+) -> None:
+    approval_id = await ask(worker_database, approvers=THREE, quorum=2)
+    with acting_as(caller), pytest.raises(error):
+        await delegate(servicer, approval_id, **fields)
+    assert list((await get(servicer, approval_id)).approvers) == THREE
+
+
+async def test_an_editor_hands_over_what_somebody_else_does_not_do(
+    servicer: Any, worker_database: Database
+) -> None:
+    approval_id = await ask(worker_database, approvers=THREE, quorum=3)
+    await vote(servicer, approval_id, THREE[1], APPROVE)
+    with pytest.raises(Conflict):
+        await delegate(servicer, approval_id, delegate="dee@example.com", approver=THREE[1])
+    handed = await delegate(servicer, approval_id, delegate="dee@example.com", approver=THREE[2])
+    assert list(handed.approvers) == [*THREE[:2], "dee@example.com"]
+
+
+async def test_a_form_is_submitted_and_neither_approved_nor_rejected(
+    servicer: Any, worker_database: Database
+) -> None:
+    approval_id = await ask(worker_database, kind="form", form_schema=FORM_SCHEMA)
+    for decision in (APPROVE, REJECT):
+        with pytest.raises(InvalidInput):
+            await answer(servicer, approval_id, decision=decision, form=form({"amount": 1}))
+    submitted = await answer(
+        servicer,
+        approval_id,
+        decision=approval_pb2.DECISION_SUBMIT,
+        form=form({"amount": 1}),
+    )
+    assert submitted.status == approval_pb2.APPROVAL_STATUS_SUBMITTED
+    plain = await ask(worker_database)
+    with pytest.raises(InvalidInput):
+        await answer(servicer, plain, decision=approval_pb2.DECISION_SUBMIT)

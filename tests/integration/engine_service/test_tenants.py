@@ -15,8 +15,10 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 from engine_service.server import build
 from engine_service.settings import Settings
+from engine_service.store.answers import answers, delegations
 from engine_service.store.approvals import approvals
 from engine_service.store.blobs import NewBlob, complete_blob, insert_blob
+from engine_service.store.notices import StoredNotice, insert_notices
 from engine_service.store.runs import NewRun, insert_runs
 from shared.database import Database, DatabaseRole
 from shared.errors import Forbidden, NotFound, Unauthenticated
@@ -77,9 +79,9 @@ SERVICES: dict[str, tuple[Any, Any]] = {
     "VersionService": (version_service_pb2, version_service_pb2_grpc),
     "WorkflowService": (workflow_service_pb2, workflow_service_pb2_grpc),
 }
-# The path itself is what a webhook's sender shows, a signed state what comes back from consent; no
-# role is asked for.
-OPEN = {"FireWebhook", "FinishConnect"}
+# The path itself is what a webhook's sender shows, a signed state what comes back from consent, a
+# signed token what a link holds; no role is asked for.
+OPEN = {"FireWebhook", "FinishConnect", "OpenApprovalLink", "AnswerApprovalLink"}
 STREAMS = {"WatchRun"}
 
 
@@ -128,6 +130,7 @@ async def estate(
             estate = Estate(stubs)
             await settle(estate, worker_database)
             await keep_a_file(estate, app_database)
+            await keep_what_was_said(estate, app_database)
             yield estate
 
 
@@ -164,6 +167,7 @@ async def settle(estate: Estate, worker: Database) -> None:
                 title=MARK,
                 message=MARK,
                 approvers=[],
+                quorum=2,
                 created_at=NOW,
             )
         )
@@ -182,6 +186,25 @@ async def keep_a_file(estate: Estate, app: Database) -> None:
         await insert_blob(connection, blob)
         await complete_blob(connection, blob, 1, "digest")
     estate.ids["blob_id"] = blob.id
+
+
+async def keep_what_was_said(estate: Estate, app: Database) -> None:
+    """Let somebody have answered Ada's question, handed a part over, and been told of it."""
+    about = {
+        "approval_id": estate.ids["approval_id"],
+        "tenant_id": "ten_a",
+        "approver": MARK,
+        "comment": "",
+    }
+    said = {"answered_by": MARK, "decision": "approve", "channel": "api", "answered_at": NOW}
+    handed = {"delegate": MARK, "delegated_by": MARK, "delegated_at": NOW}
+    notice = StoredNotice(
+        *("ntc_1", "ten_a", about["approval_id"], MARK, "email", MARK, {}, None, None, 0)
+    )
+    async with app.transaction("ten_a") as connection:
+        await connection.execute(answers.insert().values(**about, **said))
+        await connection.execute(delegations.insert().values(**about, **handed))
+        await insert_notices(connection, [notice])
 
 
 async def keep_secrets(estate: Estate) -> dict[str, str]:
@@ -211,6 +234,7 @@ def request_for(estate: Estate, service: str, method: str) -> Message:
         "document": HARMLESS,
         "number": 1,
         "decision": approval_pb2.DECISION_APPROVE,
+        "delegate": "eve@example.com",
         "name": "Mine_now",
         "type": "http.bearer" if service == "CredentialService" else "data.set",
         "data": Document(json=b'{"token": "t"}'),

@@ -125,7 +125,13 @@ async def test_the_answer_goes_along_with_the_items() -> None:
     what = given(HumanApproval, ASK, items({"a": 1}), resumption=Resumption(answer, NOW))
     [item] = jsons(await run_action(HumanApproval, what, services()), "approved")
     assert item["a"] == 1
-    assert item["approval"] == {**answer, "form": {"amount": 5, "why": "ok"}}
+    assert item["approval"] == {
+        **answer,
+        "form": {"amount": 5, "why": "ok"},
+        "answered_at": "",
+        "answers": [],
+        "delegations": [],
+    }
 
 
 async def test_silence_is_neither_yes_nor_no() -> None:
