@@ -3,7 +3,7 @@
 One file in `credentials/` holds everything about one type; `credentials/__init__.py` lists them.
 A field is secret when its schema says `writeOnly`: it is sealed in the vault and never read back.
 A `SecretType` puts its fields on requests itself; an `OAuth2Type` says how tokens are got, and its
-requests carry the token.
+requests carry the token; an `AccountType` is for servers that do not speak HTTP.
 """
 
 import builtins
@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine_service.node import HttpRequest, HttpResponse
+from engine_service.node import HttpRequest, HttpResponse, Network
 from engine_service.oauth2 import Terms
 
 _SECRET: dict[str, Any] = {"writeOnly": True}
@@ -43,7 +43,7 @@ def secret(description: str, *, default: Any = ..., max_length: int = 10_000) ->
 
 
 class CredentialType(ABC, Generic[F]):
-    """A kind of credential. Subclass `SecretType` or `OAuth2Type`, not this.
+    """A kind of credential. Subclass one of the three below, not this.
 
     Class attributes:
         type: Its name, as definitions and node types refer to it.
@@ -94,6 +94,20 @@ class SecretType(CredentialType[F]):
         """Other forms of the secrets, as they go over the wire, that must not be shown either."""
         del fields
         return ()
+
+
+class AccountType(CredentialType[F]):
+    """An account at a server that speaks another protocol than HTTP, bound to that server."""
+
+    over_http = False
+
+    @abstractmethod
+    async def try_out(self, fields: F, network: Network) -> None:
+        """Sign in and leave again.
+
+        Raises:
+            NodeError: That did not work; the message says why.
+        """
 
 
 class OAuth2Type(CredentialType[F]):

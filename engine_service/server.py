@@ -120,7 +120,7 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
         _service(node_types_grpc, NodeTypeServicer(catalogue)),
         _service(
             credentials_grpc,
-            CredentialServicer(databases.app, keychain, connecting, Trying(http), clock),
+            CredentialServicer(databases.app, keychain, connecting, Trying(http, network), clock),
         ),
         _service(variables_grpc, VariableServicer(databases.app, clock)),
         _service(simulation_grpc, SimulationServicer(simulator)),

@@ -16,7 +16,10 @@ from engine_service.credentials.notion_token import NotionToken
 from engine_service.credentials.oauth2_authorization import OAuth2Authorization
 from engine_service.credentials.oauth2_client import OAuth2Client
 from engine_service.credentials.openai_key import OpenAiKey
+from engine_service.credentials.postgres_account import PostgresAccount
+from engine_service.credentials.redis_account import RedisAccount
 from engine_service.credentials.slack_token import SlackToken
+from engine_service.credentials.smtp_account import SmtpAccount
 from engine_service.credentials.telegram_bot import TelegramBot
 
 CREDENTIALS: tuple[type[CredentialType[Any]], ...] = (
@@ -34,6 +37,9 @@ CREDENTIALS: tuple[type[CredentialType[Any]], ...] = (
     OpenAiKey,
     SlackToken,
     TelegramBot,
+    SmtpAccount,
+    PostgresAccount,
+    RedisAccount,
 )
 BY_TYPE: Mapping[str, CredentialType[Any]] = {kind.type: kind() for kind in CREDENTIALS}
 HTTP_TYPES: tuple[str, ...] = tuple(kind.type for kind in CREDENTIALS if kind.over_http)

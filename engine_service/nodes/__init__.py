@@ -20,6 +20,7 @@ from engine_service.nodes.data_split import DataSplit
 from engine_service.nodes.data_summarize import DataSummarize
 from engine_service.nodes.data_validate import DataValidate
 from engine_service.nodes.data_xml import DataXml
+from engine_service.nodes.email_send import EmailSend
 from engine_service.nodes.flow_filter import FlowFilter
 from engine_service.nodes.flow_if import FlowIf
 from engine_service.nodes.flow_loop import FlowLoop
@@ -33,6 +34,8 @@ from engine_service.nodes.flow_wait import FlowWait
 from engine_service.nodes.http_request import HttpRequestNode
 from engine_service.nodes.human_approval import HumanApproval
 from engine_service.nodes.human_form import HumanForm
+from engine_service.nodes.postgres_query import PostgresQuery
+from engine_service.nodes.redis_command import RedisCommand
 from engine_service.nodes.slack_message import SlackMessage
 
 NODES: tuple[type[NodeType[Any]], ...] = (
@@ -67,4 +70,7 @@ NODES: tuple[type[NodeType[Any]], ...] = (
     AiChat,
     HumanApproval,
     HumanForm,
+    EmailSend,
+    PostgresQuery,
+    RedisCommand,
 )

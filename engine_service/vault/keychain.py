@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine_service import oauth2
 from engine_service.credential import (
+    AccountType,
     CredentialFields,
     CredentialType,
     OAuth2Type,
@@ -240,6 +241,9 @@ class OpenCredential:
     async def sign(self, request: HttpRequest) -> HttpRequest:
         if isinstance(self.kind, SecretType):
             return self.kind.apply(self._what.fields, request)
+        if isinstance(self.kind, AccountType):
+            message = f"A credential of the type {self.type} is not for HTTP."
+            raise NodeError(Failed("credential_wrong_type", message))
         if not self._keychain.is_fresh(self._what.tokens):
             await self._renew()
         assert self._what.tokens is not None

@@ -1,8 +1,11 @@
 """Trying a credential out: one harmless request with it, and what that says of it."""
 
+import asyncio
 from dataclasses import dataclass, replace
+from typing import Any
 
-from engine_service.node import HttpClient, HttpRequest, NodeError
+from engine_service.credential import AccountType
+from engine_service.node import HttpClient, HttpRequest, Network, NodeError
 from engine_service.vault.keychain import OpenCredential
 from shared.errors import InvalidInput, Violation
 
@@ -14,7 +17,7 @@ class Verdict:
     """What came of a test.
 
     Attributes:
-        status: What the server answered; 0 when it did not.
+        status: What the server answered; 0 when it did not, or does not speak HTTP.
         message: What is wrong; empty when the credential works.
     """
 
@@ -27,10 +30,12 @@ class Trying:
 
     Args:
         http: What they are made with.
+        network: What they are made with at servers that do not speak HTTP.
     """
 
-    def __init__(self, http: HttpClient) -> None:
+    def __init__(self, http: HttpClient, network: Network) -> None:
         self._http = http
+        self._network = network
 
     async def test(self, credential: OpenCredential, url: str) -> Verdict:
         """Whether a server takes a credential: the one at a URL, or the one its type knows.
@@ -39,6 +44,8 @@ class Trying:
             InvalidInput: Neither is known.
         """
         kind = credential.kind
+        if isinstance(kind, AccountType):
+            return await self._sign_in(kind, credential)
         request = HttpRequest("GET", url) if url else kind.probe(credential.fields)
         if request is None:
             violation = Violation("/url", "missing", "Name an address that the credential opens.")
@@ -53,3 +60,13 @@ class Trying:
         if url and response.status < 400:
             return Verdict(response.status)
         return Verdict(response.status, credential.hide(kind.complaint(response)))
+
+    async def _sign_in(self, kind: AccountType[Any], credential: OpenCredential) -> Verdict:
+        try:
+            async with asyncio.timeout(_SECONDS):
+                await kind.try_out(credential.fields, self._network)
+        except NodeError as error:
+            return Verdict(0, credential.hide(error.failure.message))
+        except TimeoutError:
+            return Verdict(0, f"No answer within {_SECONDS:g} seconds.")
+        return Verdict(0)

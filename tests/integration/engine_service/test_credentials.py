@@ -15,6 +15,7 @@ from engine_service.vault.keychain import Keychain
 from engine_service.vault.sealing import Vault
 from engine_service.vault.trying import Trying
 from engine_service.web.addresses import AllowList
+from engine_service.web.network import GuardedNetwork
 from engine_service.web.outgoing import GuardedHttpClient
 from shared.clock import SystemClock
 from shared.database import Database
@@ -27,6 +28,7 @@ from tests.support.http_server import Answer, serve
 from tests.support.keychain import KEYS
 from tests.support.oauth_server import CLIENT_SECRET, OAuthServer, oauth_server
 from tests.support.serving import ADA, SECRET, acting_as, serving
+from tests.support.smtp_server import mail_server
 
 TOKEN = "a-token-nobody-may-see"
 BACK = "https://flowloom.example.com/oauth2/callback"
@@ -41,7 +43,8 @@ async def stub(
     http, clock = GuardedHttpClient(AllowList.parse(["127.0.0.1"])), SystemClock()
     keychain = Keychain(app_database, Vault.parse(KEYS), http, clock)
     connecting = Connecting(app_database, keychain, http, clock, SECRET)
-    servicer = CredentialServicer(app_database, keychain, connecting, Trying(http), clock)
+    trying = Trying(http, GuardedNetwork(AllowList.parse(["127.0.0.1"])))
+    servicer = CredentialServicer(app_database, keychain, connecting, trying, clock)
     directory: Path = tmp_path_factory.mktemp("engine")
     service = (credential_service_pb2_grpc, "CredentialService", servicer)
     async with serving(directory, [service]) as channel:
@@ -235,6 +238,27 @@ async def connect(stub: Any, credential_id: str) -> str:
 
 async def finish(stub: Any, **back: str) -> Any:
     return await stub.FinishConnect(pb.FinishConnectRequest(**back))
+
+
+async def test_an_account_that_is_not_for_http_is_tried_by_signing_in(stub: Any) -> None:
+    async with mail_server(ada=TOKEN) as mail:
+        account = {
+            "host": "127.0.0.1",
+            "port": mail.port,
+            "security": "none",
+            "username": "ada",
+            "password": TOKEN,
+        }
+        good = await create(stub, "Mail", "smtp.account", (), **account)
+        assert list(good.hosts) == [f"http://127.0.0.1:{mail.port}"]
+        tried = await stub.TestCredential(pb.TestCredentialRequest(credential_id=good.id))
+        assert (tried.works, mail.logins) == (True, ["ada"])
+        bad = await create(stub, "Bad", "smtp.account", (), **{**account, "username": "bob"})
+        tried = await stub.TestCredential(pb.TestCredentialRequest(credential_id=bad.id))
+        assert not tried.works
+        assert "does not take the account" in tried.message
+    with pytest.raises(InvalidInput, match="must know it"):
+        await update(stub, good.id, data=document({"host": "mail.evil.example"}))
 
 
 async def test_an_account_is_connected_used_refreshed_and_given_back(

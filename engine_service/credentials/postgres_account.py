@@ -1,0 +1,23 @@
+"""`postgres.account`: an account at a PostgreSQL server."""
+
+from collections.abc import Sequence
+
+from engine_service.credential import AccountType
+from engine_service.node import Network
+from engine_service.protocols.account import places_of
+from engine_service.protocols.postgres import PostgresFields, connected, run
+
+
+class PostgresAccount(AccountType[PostgresFields]):
+    """An account at a PostgreSQL server, for one of its databases."""
+
+    Fields = PostgresFields
+    type = "postgres.account"
+    title = "PostgreSQL account"
+
+    def hosts_of(self, fields: PostgresFields) -> Sequence[str]:
+        return places_of(fields)
+
+    async def try_out(self, fields: PostgresFields, network: Network) -> None:
+        async with connected(network, fields) as connection:
+            await run(connection, "SELECT 1", [], 1)
