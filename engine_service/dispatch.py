@@ -12,14 +12,13 @@ cannot extend in time stops by itself, before anybody else could begin.
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Iterable
-from datetime import timedelta
 
 import orjson
 import structlog
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.database import Database
 from shared.errors import Unavailable
@@ -27,38 +26,39 @@ from shared.errors import Unavailable
 log = structlog.get_logger()
 
 NEXT_DUE = """
-SELECT extract(epoch FROM least(
-  (SELECT min(available_at) FROM absurd.r_flowloom
-   WHERE state = 'pending' AND available_at > now()),
-  (SELECT min(available_at) FROM absurd.r_flowloom
-   WHERE state = 'sleeping' AND available_at > now() AND available_at < 'infinity')
-) - now())::float
+SELECT least(
+  CASE WHEN current_setting('flowloom.picks', true) = 'false' THEN 0.01 END,
+  extract(epoch FROM least(
+    (SELECT min(available_at) FROM absurd.r_flowloom
+     WHERE state = 'pending' AND available_at > now()),
+    (SELECT min(available_at) FROM absurd.r_flowloom
+     WHERE state = 'sleeping' AND available_at > now() AND available_at < 'infinity')
+  ) - now())::float
+)
 """
-"""In how many seconds some task will be due that is not yet; null if none will by itself."""
+"""In how many seconds some task will be due that is not yet; null if none will by itself. At once
+when there is a line of which another engine is taking runs at this moment."""
 
-ENQUEUE = """
+TAKE = """
 tasks AS MATERIALIZED (
-  SELECT id AS run_id, take, absurd.portable_uuidv7() AS task, absurd.portable_uuidv7() AS claim,
+  SELECT id AS run_id, absurd.portable_uuidv7() AS task, absurd.portable_uuidv7() AS claim,
     absurd.current_time() AS moment
-  FROM begun
+  FROM taken
 ), enqueued AS (
   INSERT INTO absurd.t_flowloom (task_id, task_name, params, enqueue_at, first_started_at, state,
     attempts, last_attempt_run, idempotency_key)
-  SELECT task, 'run', jsonb_build_object('run_id', run_id), moment,
-    CASE WHEN take THEN moment END, CASE WHEN take THEN 'running' ELSE 'pending' END,
+  SELECT task, 'run', jsonb_build_object('run_id', run_id), moment, moment, 'running',
     1, claim, run_id
   FROM tasks
 ), available AS (
   INSERT INTO absurd.r_flowloom (run_id, task_id, attempt, state, claimed_by, claim_expires_at,
     available_at, started_at, created_at)
-  SELECT claim, task, 1, CASE WHEN take THEN 'running' ELSE 'pending' END,
-    CASE WHEN take THEN %(worker)s END,
-    CASE WHEN take THEN moment + make_interval(secs => %(lease)s) END,
-    moment, CASE WHEN take THEN moment END, moment
+  SELECT claim, task, 1, 'running', %(worker)s, moment + make_interval(secs => %(lease)s),
+    moment, moment, moment
   FROM tasks
 )
 """
-"""Spawns a task for each row of `begun` (id, take), claimed by us at once where `take` says so.
+"""Spawns a task for each row of `taken` (id), claimed by us.
 
 The run's id is the task's idempotency key, so that the task can be found by it."""
 
@@ -73,10 +73,13 @@ FROM (
 time, because they become free a moment after it has looked at the clock."""
 
 CLAIM = """
-SELECT run_id::text AS claim, task_id::text AS task, attempt, params->>'run_id' AS run_id
+SELECT run_id::text AS claim, task_id::text AS task, attempt, params->>'run_id' AS run_id,
+  set_config('flowloom.claimed', (count(*) OVER ())::text, true)
 FROM absurd.claim_task('flowloom', %(worker)s, %(lease)s, %(quantity)s)
 """
-"""Takes tasks that are free and due, the oldest first."""
+"""Takes tasks that are free and due, the oldest first; what follows knows how many.
+
+They have begun before: what has not yet begun stands in the line."""
 
 FENCE = """
 JOIN absurd.r_flowloom held ON held.run_id = {claim}
@@ -101,7 +104,7 @@ An ended task is deleted, not kept for a later cleaning: the run's row says what
 
 DROP = """
 WITH gone AS (
-  DELETE FROM absurd.t_flowloom WHERE idempotency_key = %(run_id)s RETURNING task_id
+  DELETE FROM absurd.t_flowloom WHERE idempotency_key = ANY(%(run_ids)s) RETURNING task_id
 ), runs AS (
   DELETE FROM absurd.r_flowloom USING gone WHERE r_flowloom.task_id = gone.task_id
 ), waits AS (
@@ -109,23 +112,17 @@ WITH gone AS (
 )
 DELETE FROM absurd.c_flowloom USING gone WHERE c_flowloom.task_id = gone.task_id
 """
-"""Ends a run's task, whoever works on it; his claim is void."""
-
-DROP_LISTED = """
-gone AS (
-  DELETE FROM absurd.t_flowloom WHERE idempotency_key IN (SELECT id FROM listed) RETURNING task_id
-), dropped_runs AS (
-  DELETE FROM absurd.r_flowloom USING gone WHERE r_flowloom.task_id = gone.task_id
-), dropped_waits AS (
-  DELETE FROM absurd.w_flowloom USING gone WHERE w_flowloom.task_id = gone.task_id
-), dropped_sleeps AS (
-  DELETE FROM absurd.c_flowloom USING gone WHERE c_flowloom.task_id = gone.task_id
-)
-"""
-"""Likewise for each row of `listed` (id, of runs)."""
+"""Ends the tasks of runs, whoever works on them; their claims are void."""
 
 SLEEP = """absurd.await_event('flowloom', {task}, {claim}, {event}, {event}, {seconds})"""
 """Puts a claimed task to sleep until the event, or until so many seconds have passed."""
+
+ASLEEP = """EXISTS (
+  SELECT FROM absurd.r_flowloom h WHERE h.run_id = {claim} AND h.state = 'sleeping')"""
+RUN_ASLEEP = """EXISTS (
+  SELECT FROM absurd.t_flowloom t JOIN absurd.r_flowloom h ON h.run_id = t.last_attempt_run
+  WHERE t.idempotency_key = {run_id} AND h.state = 'sleeping')"""
+"""Whether what was claimed, or the task of a run, sleeps."""
 
 RELEASE = "absurd.schedule_run('flowloom', {claim}, absurd.current_time())"
 """Gives a claim back, so that anybody may take the task at once."""
@@ -146,7 +143,6 @@ _CLEAN_UP = text("SELECT absurd.cleanup_events('flowloom', :seconds, :batch)")
 
 _KEPT_SECONDS = 60
 _BATCH = 10_000
-_CLEAN_UP_EVERY = timedelta(seconds=30)
 _MARGIN_SECONDS = 0.4
 _PAUSE_SECONDS = 0.1
 
@@ -238,13 +234,7 @@ class Claims:
                 lost()
 
 
-async def clean_up(database: Database) -> None:
-    """Delete events that have woken whom they were for, until cancelled."""
-    while True:
-        await asyncio.sleep(_CLEAN_UP_EVERY.total_seconds())
-        with contextlib.suppress(Unavailable):
-            deleted = _BATCH
-            while deleted >= _BATCH:
-                async with database.transaction() as connection:
-                    values = {"seconds": _KEPT_SECONDS, "batch": _BATCH}
-                    deleted = (await connection.execute(_CLEAN_UP, values)).scalar_one()
+async def clean_up(connection: AsyncConnection) -> bool:
+    """Delete events that have woken whom they were for; whether there may be more of them."""
+    values = {"seconds": _KEPT_SECONDS, "batch": _BATCH}
+    return (await connection.execute(_CLEAN_UP, values)).scalar_one() >= _BATCH

@@ -185,6 +185,11 @@ def claim_row(entry: Entry) -> JsonObject:
     return {"claim": entry.run.claim, "task": entry.run.task}
 
 
+def slot_row(entry: Entry) -> JsonObject:
+    """Whose slot is perhaps free once an entry is written."""
+    return {"run_id": entry.run.id, "claim": entry.run.claim}
+
+
 def _packed(entry: Entry) -> JsonObject:
     """The events of an entry as one row, named by the last of them."""
     return {

@@ -26,6 +26,7 @@ from engine_service.entry import (
     claim_row,
     ended_run,
     sleep_row,
+    slot_row,
     taken_up,
     writing_rows,
 )
@@ -34,6 +35,7 @@ from engine_service.store import journal as rows
 from engine_service.store.families import send_parent_wakes
 from engine_service.store.hints import Hint, HintKind
 from engine_service.store.journal import Claim, ClaimedRun, Cursor, Driver
+from engine_service.store.line import send_free
 from engine_service.store.link import Link
 from engine_service.store.run_rows import unpack
 from engine_service.store.runs import InsertedRun, NewRun, Taken, read_starts, send_starts
@@ -84,7 +86,7 @@ class _Sent:
     ours: Cursor | None = None
     asleep: Cursor | None = None
     begun: Cursor | None = None
-    claimed: Cursor | None = None
+    claimed: Sequence[Cursor] = ()
     due: Cursor | None = None
 
 
@@ -193,7 +195,7 @@ class Journal:
         room = self._room()
         # Who is behind takes up the oldest runs first, not those that begin now.
         most = 0 if self.is_behind else min(room, len(starting))
-        look = look or most < len(starting)
+        look = look or most < len(starting) or any(_frees_slot(one.entry) for one in waiting)
         quantity = min(room - most, _MOST_CLAIMS) if look else 0
         if look:
             self.is_behind = quantity <= 0
@@ -249,6 +251,8 @@ class Journal:
         ]
         if taken:
             self._take(taken)
+        if not share.claims and any(begun and begun.waits for begun in committed.begun):
+            self.look()
         for one in waiting:
             became = _became(one.entry, committed)
             if became is not Written.LOST:
@@ -276,6 +280,8 @@ class Journal:
                 await self._send_family(driver, entries)
                 if releases := [claim_row(entry) for entry in entries if entry.release]:
                     await rows.send_releases(driver, worker, releases)
+                if freed := [slot_row(entry) for entry in entries if _frees_slot(entry)]:
+                    await send_free(driver, freed)
                 run_ids = list(dict.fromkeys(entry.run.id for entry in entries))
                 await rows.send_hint(driver, Hint(HintKind.NEWS, worker, run_ids))
             if new:
@@ -344,9 +350,13 @@ async def _read(driver: Driver, new: Sequence[NewRun], sent: _Sent) -> _Committe
         ours=await _ids(sent.ours),
         asleep=await _ids(sent.asleep),
         begun=await read_starts(driver, new, sent.begun) if sent.begun else [],
-        claimed=await rows.read_claims(sent.claimed) if sent.claimed else [],
+        claimed=await rows.read_claims(sent.claimed),
         due=await rows.read_due(sent.due) if sent.due else math.inf,
     )
+
+
+def _frees_slot(entry: Entry) -> bool:
+    return entry.run.counted and (entry.end is not None or entry.sleep is not None)
 
 
 async def _ids(sent: Cursor | None) -> frozenset[str]:

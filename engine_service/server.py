@@ -40,6 +40,7 @@ from engine_service.servicers.versions import VersionServicer
 from engine_service.servicers.workflows import WorkflowServicer
 from engine_service.settings import Settings
 from engine_service.startable import Startables
+from engine_service.store.line import set_defaults
 from engine_service.trial.simulate import Simulator
 from engine_service.vault.connecting import Connecting
 from engine_service.vault.keychain import Keychain
@@ -96,6 +97,8 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
     databases = Databases(
         Database(url, DatabaseRole.APP, size), Database(url, DatabaseRole.WORKER, size)
     )
+    async with databases.worker.transaction() as connection:
+        await set_defaults(connection, runs=settings.engine_tenant_runs or None)
     allowed = AllowList.parse(settings.engine_allowed_hosts.split(","))
     http, network = GuardedHttpClient(allowed), GuardedNetwork(allowed)
     sandbox, models, evaluator = Sandbox(), TenantModels(settings, http.sdk_transport), Evaluator()

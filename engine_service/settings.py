@@ -23,6 +23,12 @@ class Settings(CommonSettings, LlmSettings):
     engine_effects_per_run: int = Field(
         default=16, ge=1, le=1_000, description="Actions of nodes under way at once in one run"
     )
+    engine_tenant_runs: int = Field(
+        default=0,
+        ge=0,
+        description="Runs of one tenant that all engines work on at once, parked ones not counted; "
+        "0 for no limit. Rows in `engine.tenants` say otherwise for single tenants",
+    )
     engine_lease_seconds: int = Field(
         default=3,
         ge=2,

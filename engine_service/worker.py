@@ -18,6 +18,7 @@ from engine_service.catalogue import Catalogue
 from engine_service.execute import Executor, Limits, World
 from engine_service.expressions import Evaluator
 from engine_service.feed import Feed
+from engine_service.housekeeping import keep_house
 from engine_service.journal import Journal
 from engine_service.program import Programs
 from engine_service.store.hints import CHANNEL, Hint, HintKind, parse
@@ -99,7 +100,7 @@ class Worker:
             group.create_task(self._claims.keep())
             group.create_task(self._listen())
             group.create_task(self.feed.look_after())
-            group.create_task(dispatch.clean_up(self._database))
+            group.create_task(keep_house(self._database))
 
     async def drain(self, seconds: float) -> None:
         """Take up nothing more; finish what is under way, or hand it over."""

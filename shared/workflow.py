@@ -99,6 +99,12 @@ class WorkflowSettings(_Strict):
 
     timezone: str = Field(default="UTC", description="IANA zone for dates and schedules")
     timeout: float | None = Field(default=None, gt=0, description="Seconds a run may take in all")
+    concurrency: int | None = Field(
+        default=None, ge=1, le=100_000, description="Runs at once; further ones wait their turn"
+    )
+    priority: int | None = Field(
+        default=None, ge=0, le=9, description="The highest goes first when runs wait; 5 is normal"
+    )
 
 
 class StickyNote(_Strict):

@@ -79,6 +79,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
             input=startable.check_input(node_id, request.input.json),
             created_at=self._clock.now(),
             idempotency_key=_key(caller, request.idempotency_key),
+            priority=_priority(request),
         )
         seconds = request.wait.ToTimedelta().total_seconds() if request.HasField("wait") else 0.0
         return run_service_pb2.StartRunResponse(run=wire.to_run(await self._start(run, seconds)))
@@ -233,6 +234,15 @@ def _mode(mode: "run_pb2.RunMode.ValueType") -> str:
         violation = Violation("/mode", "unknown", "A run is live or a test.")
         raise InvalidInput("There is no such mode.", violations=[violation])
     return _MODES[mode]
+
+
+def _priority(request: run_service_pb2.StartRunRequest) -> int | None:
+    if not request.HasField("priority"):
+        return None
+    if not 0 <= request.priority <= 9:
+        violation = Violation("/priority", "out_of_range", "Priorities go from 0 to 9.")
+        raise InvalidInput("There is no such priority.", violations=[violation])
+    return request.priority
 
 
 def _status(status: "run_pb2.RunStatus.ValueType") -> str:

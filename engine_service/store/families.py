@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 import psycopg
 
-from engine_service.dispatch import DROP_LISTED
 from engine_service.store.hints import NOTIFY, Hint, HintKind
+from engine_service.store.line import WITHDRAW
 from shared.workflow import JsonObject
 
 Driver = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -51,7 +51,7 @@ WITH asked AS MATERIALIZED (
 SELECT run_id, CASE WHEN wake_event IS NOT NULL THEN engine.emit_wake(wake_event) END FROM woken
 """
 
-_CANCEL_BELOW = f"""
+_CANCEL_BELOW = """
 WITH RECURSIVE tree (id) AS (
   SELECT id FROM engine.runs
   WHERE parent_run_id = ANY(%(ids)s) AND parent_attempt > 0
@@ -75,7 +75,7 @@ WITH RECURSIVE tree (id) AS (
 ), withdrawn AS (
   UPDATE engine.approvals SET status = 'cancelled', answered_at = %(at)s
   WHERE status = 'pending' AND run_id IN (SELECT id FROM listed)
-), {DROP_LISTED}
+)
 SELECT id FROM listed
 """
 
@@ -118,4 +118,7 @@ async def cancel_below(
         found = await (await driver.execute(_CANCEL_BELOW, values)).fetchall()
         if not found:
             return cancelled
-        cancelled += [row[0] for row in found]
+        run_ids = [row[0] for row in found]
+        for statement in WITHDRAW:
+            await driver.execute(statement, {"run_ids": run_ids})
+        cancelled += run_ids

@@ -26,6 +26,7 @@ from engine_service.events import (
     NodeWaited,
     parse_iteration,
 )
+from engine_service.store import line
 from engine_service.store.families import cancel_below
 from engine_service.store.hints import NOTIFY, Hint, HintKind
 from shared.workflow import JsonObject
@@ -55,6 +56,7 @@ class ClaimedRun:
         attempt: One more than the number of workers that ended while they had the task.
         input: JSON text.
         parent_run_id: What follows is that of store/runs.py's Origin.
+        counted: It came through the line, and has a slot while it is worked on.
     """
 
     claim: str
@@ -78,6 +80,7 @@ class ClaimedRun:
     error_of: str | None = None
     rerun_from: str | None = None
     definition: str | None = None
+    counted: bool = False
 
 
 # One statement, because a statement each would cost more than all of their work. First the runs
@@ -184,7 +187,7 @@ FROM json_to_recordset(%(rows)s::json) AS x(claim uuid)
 _READ_RUNS = """
 SELECT r.id, r.tenant_id, r.workflow_id, r.version, r.mode, r.trigger, r.trigger_node_id,
   r.input::text, r.status, r.last_sequence, r.retry_of, r.created_at, r.started_at,
-  r.parent_run_id, r.depth, r.error_of, r.rerun_from, r.definition::text
+  r.parent_run_id, r.depth, r.error_of, r.rerun_from, r.definition::text, r.counted
 FROM engine.runs r WHERE r.id = ANY(%(ids)s) AND r.ended_at IS NULL
 """
 
@@ -230,11 +233,12 @@ async def send_releases(driver: Driver, worker: str, claims: Rows) -> None:
     await driver.execute(_RELEASE, {"worker": worker, "rows": _json(claims)})
 
 
-async def send_claim(driver: Driver, worker: str, lease: int, quantity: int) -> Cursor:
-    """Claim tasks; `read_claims` understands the cursor."""
+async def send_claim(driver: Driver, worker: str, lease: int, quantity: int) -> Sequence[Cursor]:
+    """Claim tasks, then runs that stand in the line; `read_claims` understands the cursors."""
     values = {"worker": worker, "lease": lease, "quantity": quantity}
     await driver.execute(dispatch.SET_FREE, values)
-    return await driver.execute(dispatch.CLAIM, values)
+    begun = await driver.execute(dispatch.CLAIM, values)
+    return begun, await line.send_pick(driver, worker, lease, quantity)
 
 
 async def send_due(driver: Driver) -> Cursor:
@@ -248,9 +252,9 @@ async def read_due(sent: Cursor) -> float:
     return math.inf if row is None or row[0] is None else row[0]
 
 
-async def read_claims(sent: Cursor) -> list[Claim]:
+async def read_claims(sent: Sequence[Cursor]) -> list[Claim]:
     """What was claimed."""
-    return [Claim(*row) for row in await sent.fetchall()]
+    return [Claim(*row[:4]) for cursor in sent for row in await cursor.fetchall()]
 
 
 async def read_claimed_runs(
@@ -264,13 +268,14 @@ async def read_claimed_runs(
         for one in claims
         if one.run_id in runs
     ]
+    if woken := [run.id for run in living if run.counted and run.status != "queued"]:
+        await line.hold(driver, woken)
     return living, [one.run_id for one in claims if one.run_id not in runs]
 
 
 async def drop(driver: Driver, run_ids: Sequence[str]) -> None:
     """End tasks that belong to no living run."""
-    for run_id in run_ids:
-        await driver.execute(dispatch.DROP, {"run_id": run_id})
+    await driver.execute(dispatch.DROP, {"run_ids": list(run_ids)})
 
 
 async def send_hint(driver: Driver, hint: Hint) -> None:

@@ -1,8 +1,9 @@
 """What is done to runs from outside: how every run begins, is woken, and is cancelled.
 
 There is one way for each, in whatever transaction has the reason for it. `insert_runs` stores the
-row, the first event and the Absurd task; `wake` leaves an answer and wakes who waits for it;
-`cancel` ends a run, whoever works on it, and the runs that it waits for.
+row, the first event and its place in the line, or its task when an engine takes it up at once;
+`wake` leaves an answer and wakes who waits for it; `cancel` ends a run, whoever works on it, and
+the runs that it waits for.
 """
 
 from collections.abc import Sequence
@@ -14,9 +15,10 @@ import orjson
 import psycopg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine_service.dispatch import DROP, ENQUEUE
+from engine_service.dispatch import TAKE
 from engine_service.store.families import cancel_below, send_parent_wakes
 from engine_service.store.hints import NOTIFY, Hint, HintKind
+from engine_service.store.line import COUNTED, LINE_UP, WITHDRAW
 from shared.workflow import JsonObject
 
 
@@ -61,6 +63,7 @@ class NewRun:
         trigger_id: The live trigger that begins it; the run is refused once that is gone.
         idempotency_key: The same key gives the same run only once per tenant.
         origin: What began it, if that is a run.
+        priority: 0 to 9, the highest first among the tenant's own; None for the version's.
     """
 
     id: str
@@ -76,6 +79,7 @@ class NewRun:
     idempotency_key: str | None = None
     retry_of: str | None = None
     origin: Origin = field(default_factory=Origin)
+    priority: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +87,17 @@ class InsertedRun:
     """What became of a NewRun: its id, or that of the run that has its idempotency key already.
 
     Attributes:
-        claim: Its claim and task, when it was begun and taken up at once.
+        claim: Its claim and task, when it was taken up at once; else it waits in the line.
     """
 
     id: str
     created: bool
     claim: tuple[str, str] | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it stands in the line, perhaps at its head."""
+        return self.created and self.claim is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +119,19 @@ WITH wanted AS (
     trigger_node_id text, input text, created_at timestamptz, trigger_id text,
     idempotency_key text, retry_of text, parent_run_id text, parent_node_id text,
     parent_iteration text, parent_attempt integer, parent_index integer, depth integer,
-    error_of text, rerun_from text, definition text, event text, take boolean)
+    error_of text, rerun_from text, definition text, event text, priority smallint,
+    take boolean)
 ), stored AS (
   INSERT INTO engine.runs (id, tenant_id, workflow_id, version, mode, trigger, trigger_node_id,
     input, created_at, trigger_id, idempotency_key, retry_of, parent_run_id, parent_node_id,
-    parent_iteration, parent_attempt, parent_index, depth, error_of, rerun_from, definition)
-  SELECT id, tenant_id, workflow_id, version, mode, trigger, trigger_node_id,
-    input::json, created_at, trigger_id, idempotency_key, retry_of, parent_run_id, parent_node_id,
-    parent_iteration, parent_attempt, parent_index, depth, error_of, rerun_from, definition::json
+    parent_iteration, parent_attempt, parent_index, depth, error_of, rerun_from, definition,
+    counted)
+  SELECT w.id, w.tenant_id, w.workflow_id, w.version, mode, trigger, trigger_node_id,
+    input::json, w.created_at, trigger_id, idempotency_key, retry_of, parent_run_id, parent_node_id,
+    parent_iteration, parent_attempt, parent_index, depth, error_of, rerun_from,
+    w.definition::json, {COUNTED}
   FROM wanted w
+  LEFT JOIN engine.versions v ON v.workflow_id = w.workflow_id AND v.number = w.version
   WHERE (trigger_id IS NULL OR EXISTS (
       SELECT FROM engine.triggers t WHERE t.id = w.trigger_id AND t.tenant_id = w.tenant_id))
     AND (coalesce(parent_attempt, 0) = 0 OR EXISTS (
@@ -127,14 +140,14 @@ WITH wanted AS (
     AND (error_of IS NULL OR parent_run_id IS NOT NULL OR EXISTS (
       SELECT FROM engine.runs f WHERE f.id = w.error_of AND f.status = 'failed'))
   ON CONFLICT (tenant_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-  RETURNING id
-), begun AS MATERIALIZED (
-  SELECT w.* FROM wanted w JOIN stored USING (id)
+  RETURNING id, counted
 ), told AS (
   INSERT INTO engine.run_events (run_id, sequence, tenant_id, events)
-  SELECT id, 1, tenant_id, event::json FROM begun
-), {ENQUEUE}
-SELECT run_id, take, claim::text, task::text FROM tasks
+  SELECT id, 1, tenant_id, event::json FROM wanted w JOIN stored USING (id)
+), lined_up AS ({LINE_UP}), taken AS MATERIALIZED (
+  SELECT id FROM stored WHERE NOT counted
+), {TAKE}
+SELECT id, claim::text, task::text FROM stored LEFT JOIN tasks ON tasks.run_id = stored.id
 """
 
 _FIND_BY_KEY = """
@@ -194,6 +207,7 @@ async def send_starts(
             "idempotency_key": run.idempotency_key,
             "retry_of": run.retry_of,
             **{name: getattr(run.origin, name) for name in _ORIGIN},
+            "priority": run.priority,
             "event": orjson.dumps([queued_event(run)]).decode(),
             "take": place < by.most,
         }
@@ -210,8 +224,8 @@ async def read_starts(
 ) -> list[InsertedRun | None]:
     """The second half of `insert_runs`."""
     begun = {
-        run_id: InsertedRun(run_id, created=True, claim=(claim, task) if take else None)
-        for run_id, take, claim, task in await sent.fetchall()
+        run_id: InsertedRun(run_id, created=True, claim=(claim, task) if claim else None)
+        for run_id, claim, task in await sent.fetchall()
     }
     known: dict[tuple[str, str | None], str] = {
         (run.tenant_id, run.idempotency_key): run.id
@@ -350,12 +364,14 @@ async def cancel(
         return False
     event = {"type": "run.cancelled", "at": at, "data": {"reason": reason}}
     values = {**key, "sequence": found[1] + 1, "events": orjson.dumps([event]).decode()}
-    for statement in (_CANCEL, _TELL, _CLOSE_WAITS, DROP):
+    values["run_ids"] = [run_id]
+    for statement in (_CANCEL, _TELL, _CLOSE_WAITS, *WITHDRAW):
         await driver.execute(statement, values)
     below = await cancel_below(driver, [run_id], "The run that waited for it was cancelled.", at)
     if found[2] is not None:
         await send_parent_wakes(driver, [run_id], [found[2]])
-    for kind in (HintKind.CANCEL, HintKind.NEWS):
+    # Slots may be others' now, so there may be work.
+    for kind in (HintKind.CANCEL, HintKind.NEWS, HintKind.WORK):
         for payload in Hint(kind, run_ids=[run_id, *below]).payloads():
             await driver.execute(NOTIFY, {"hint": payload})
     return True

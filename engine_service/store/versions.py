@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,8 +23,11 @@ versions = sa.Table(
     sa.Column("created_by", sa.Text),
     sa.Column("note", sa.Text),
     sa.Column("created_at", sa.DateTime(timezone=True)),
+    sa.Column("concurrency", sa.Integer),
+    sa.Column("priority", sa.SmallInteger),
 )
-_columns = [column for column in versions.c if column.name != "definition"]
+_kept_apart = {"definition", "concurrency", "priority"}
+_columns = [column for column in versions.c if column.name not in _kept_apart]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ async def insert_version(connection: AsyncConnection, version: StoredVersion) ->
         name: getattr(version, name) for name in StoredVersion.__slots__ if name != "definition"
     }
     # Text that PostgreSQL checks and stores as JSON, byte for byte.
+    settings = orjson.loads(version.definition).get("settings", {})
+    values |= {name: settings.get(name) for name in ("concurrency", "priority")}
     values["definition"] = sa.cast(sa.literal(version.definition, sa.Text), sa.JSON)
     await connection.execute(versions.insert().values(values))
 

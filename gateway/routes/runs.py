@@ -61,6 +61,9 @@ class StartRun(Body):
     input: Input | None = None
     mode: Annotated[RunMode, Field(strict=False)] = RunMode.LIVE
     trigger_node_id: Text = Field(default="", description="The only or first one when empty")
+    priority: int | None = Field(
+        default=None, ge=0, le=9, description="The highest goes first when runs wait; 5 is normal"
+    )
 
 
 class ListRuns(Page):

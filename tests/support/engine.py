@@ -17,6 +17,8 @@ from engine_service.expressions import Evaluator
 from engine_service.node import HttpRequest, HttpResponse
 from engine_service.store.run_rows import StoredEvent, StoredRun, get_run
 from engine_service.store.runs import InsertedRun, NewRun, cancel, wake
+from engine_service.store.versions import StoredVersion, insert_version
+from engine_service.store.workflows import StoredWorkflow, insert_workflow
 from engine_service.worker import Databases, Worker, WorkerOptions
 from shared.clock import Clock, SystemClock
 from shared.database import Database, DatabaseRole
@@ -120,28 +122,14 @@ def types(events: Iterable[StoredEvent]) -> list[str]:
 
 async def save_definition(app: Database, definition: JsonObject) -> str:
     """Store a definition as the first version of a workflow; the workflow's id."""
-    values = {
-        "id": new_id("wf"),
-        "tenant": TENANT,
-        "definition": orjson.dumps(definition).decode(),
-    }
+    now = datetime.now(UTC)
+    workflow = StoredWorkflow(new_id("wf"), TENANT, "w", "", 1, None, "e", now, now)
+    text = orjson.dumps(definition).decode()
+    version = StoredVersion(workflow.id, 1, TENANT, "d", "u", "", now, text)
     async with app.transaction(TENANT) as connection:
-        await connection.execute(
-            text(
-                "INSERT INTO engine.workflows (id, tenant_id, name, latest_version, etag,"
-                " created_at, updated_at) VALUES (:id, :tenant, 'w', 1, 'e', now(), now())"
-            ),
-            values,
-        )
-        await connection.execute(
-            text(
-                "INSERT INTO engine.versions (workflow_id, number, tenant_id, definition, digest,"
-                " created_by, created_at)"
-                " VALUES (:id, 1, :tenant, CAST(:definition AS json), 'd', 'u', now())"
-            ),
-            values,
-        )
-    return values["id"]
+        await insert_workflow(connection, workflow)
+        await insert_version(connection, version)
+    return workflow.id
 
 
 def new_run(workflow_id: str, given: Any = None, **changes: Any) -> NewRun:

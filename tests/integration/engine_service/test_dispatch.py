@@ -25,6 +25,7 @@ QUEUE_TABLES = ("t_flowloom", "r_flowloom", "w_flowloom", "c_flowloom")
 async def _empty_queue(engine_url: str, owner: Any) -> None:
     for table in QUEUE_TABLES:
         await owner(f"DELETE FROM absurd.{table}")
+    await owner("DELETE FROM engine.line")
 
 
 @pytest.fixture(scope="module")
@@ -116,16 +117,6 @@ class TestBeginning:
         (theirs,) = [dict(row) for row in found if str(row["task_id"]) == task]
         (ours,) = [dict(row) for row in found if str(row["task_id"]) != task]
         return like(ours), like(theirs)
-
-    async def test_a_task_is_queued_as_spawn_task_would(self, link: Link, owner: Any) -> None:
-        await begin(link, a_run())
-        (spawned,) = await owner(
-            "SELECT task_id FROM absurd.spawn_task('flowloom', 'run', '{\"run_id\": \"x\"}',"
-            ' \'{"idempotency_key": "x"}\')'
-        )
-        for table in ("t_flowloom", "r_flowloom"):
-            ours, theirs = await self.ours_and_theirs(owner, table, str(spawned["task_id"]))
-            assert ours == theirs
 
     async def test_a_task_is_taken_as_claim_task_would(self, link: Link, owner: Any) -> None:
         (spawned,) = await owner(
@@ -228,7 +219,7 @@ class TestEnding:
     async def test_a_dropped_task_is_nobodys(self, link: Link, owner: Any) -> None:
         claimed = await begin_taken(link, "me")
         async with link.pipeline() as driver:
-            await driver.execute(DROP, {"run_id": claimed.id})
+            await driver.execute(DROP, {"run_ids": [claimed.id]})
         assert not await write(link, "me", Entry(claimed, 2, status="running"))
         for table in QUEUE_TABLES:
             assert await owner(f"SELECT * FROM absurd.{table}") == []

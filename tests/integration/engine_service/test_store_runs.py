@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from engine_service.store.runs import InsertedRun, NewRun, insert_runs, wake
+from engine_service.store.runs import (
+    InsertedRun,
+    NewRun,
+    Taken,
+    driver_of,
+    insert_runs,
+    read_starts,
+    send_starts,
+    wake,
+)
 from shared.database import Database, DatabaseRole
 from shared.ids import new_id
 from shared.migrations import upgrade
@@ -46,20 +55,20 @@ def a_run(**changes: object) -> NewRun:
     return replace(run, **changes)  # pyright: ignore[reportArgumentType] (names are the fields')
 
 
-async def test_a_run_begins_with_its_row_its_first_event_and_its_task(worker: Database) -> None:
+async def test_a_run_begins_with_its_row_its_event_and_its_place_in_line(worker: Database) -> None:
     run = a_run()
     async with worker.transaction() as connection:
         assert await insert_runs(connection, [run]) == [InsertedRun(run.id, created=True)]
     async with worker.transaction() as connection:
         stored = await connection.execute(
             text(
-                "SELECT r.status, r.input::text, e.sequence, e.events->0->>'type' AS type, t.state"
+                "SELECT r.status, r.input::text, e.sequence, e.events->0->>'type' AS t, l.priority"
                 " FROM engine.runs r JOIN engine.run_events e ON e.run_id = r.id"
-                " JOIN absurd.t_flowloom t ON t.params->>'run_id' = r.id WHERE r.id = :id"
+                " JOIN engine.line l ON l.run_id = r.id WHERE r.id = :id"
             ),
             {"id": run.id},
         )
-        assert [tuple(row) for row in stored] == [("queued", run.input, 1, "run.queued", "pending")]
+        assert [tuple(row) for row in stored] == [("queued", run.input, 1, "run.queued", 5)]
 
 
 async def test_a_key_gives_one_run_per_tenant_within_a_batch_and_later(worker: Database) -> None:
@@ -86,14 +95,18 @@ async def test_a_trigger_that_is_gone_begins_nothing(worker: Database) -> None:
 async def park(worker: Database, run: NewRun, event: str) -> None:
     """Put a new run to sleep on an event, with one node waiting."""
     async with worker.transaction() as connection:
-        await insert_runs(connection, [run])
-        claimed = await connection.execute(
-            text("SELECT run_id, task_id, params FROM absurd.claim_task('flowloom', 'me', 5, 100)")
-        )
-        (claim,) = [row for row in claimed if row.params == {"run_id": run.id}]
+        driver = await driver_of(connection)
+        sent = await send_starts(driver, [run], Taken("me", 5, 1))
+        (begun,) = await read_starts(driver, [run], sent)
+        assert begun is not None
+        assert begun.claim is not None
+        claim, task = begun.claim
         await connection.execute(
-            text("SELECT absurd.await_event('flowloom', :task, :claim, :event, :event)"),
-            {"task": claim.task_id, "claim": claim.run_id, "event": event},
+            text(
+                "SELECT absurd.await_event('flowloom', CAST(:task AS uuid), CAST(:claim AS uuid),"
+                " :event, :event)"
+            ),
+            {"task": task, "claim": claim, "event": event},
         )
         await connection.execute(
             text("UPDATE engine.runs SET wake_event = :event WHERE id = :id"),
