@@ -1,6 +1,6 @@
 """The line: runs that wait for their turn, and the slots of those that came through it.
 
-The story is told in migration 0007. What stands here is how an engine takes runs out of the line,
+The story is told in migration 0008. What stands here is how an engine takes runs out of the line,
 fairly and within every limit, and how slots are given back. One engine at a time picks; who finds
 another at it looks again in a moment. Nothing here waits for a lock that others hold for long.
 """

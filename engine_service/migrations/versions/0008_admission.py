@@ -20,8 +20,8 @@ The version's own `concurrency` and `priority` stand beside its definition, as n
 
 from alembic import op
 
-revision = "0007_admission"
-down_revision = "0006_runs_of_runs"
+revision = "0008_admission"
+down_revision = "0007_questions"
 branch_labels = None
 depends_on = None
 
