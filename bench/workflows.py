@@ -53,6 +53,28 @@ def http_effects(path: str, count: int, url: str) -> dict[str, Any]:
     return _chain(f"{count}-http", [_webhook(path), *calls, respond])
 
 
+def many_items(path: str) -> dict[str, Any]:
+    """A list in the body through split → set → filter → aggregate."""
+    double = {"name": "double", "value": "{{ $json.n * 2 }}"}
+    large = {"left": "{{ $json.double }}", "operator": "gt", "right": 500}
+    respond = {"id": "respond", "type": "flow.respond"}
+    return _chain(
+        "many-items",
+        [
+            _webhook(path),
+            {
+                "id": "split",
+                "type": "data.split",
+                "parameters": {"fields": [{"name": "body.items"}]},
+            },
+            {"id": "set", "type": "data.set", "parameters": {"assignments": [double]}},
+            {"id": "filter", "type": "flow.filter", "parameters": {"conditions": [large]}},
+            {"id": "all", "type": "data.aggregate"},
+            respond,
+        ],
+    )
+
+
 def _webhook(path: str) -> dict[str, Any]:
     return {
         "id": "hook",

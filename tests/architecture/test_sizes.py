@@ -3,6 +3,7 @@ of what it is for. What is not enforced ends at four thousand."""
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +34,11 @@ def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def lines_of(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> int:
     """Lines without the docstring, which may be as long as it needs to be."""
     docstring = node.body[0] if ast.get_docstring(node) else None
@@ -41,10 +47,9 @@ def lines_of(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> int
 
 
 def too_large(path: Path) -> Iterator[str]:
-    source = path.read_text()
-    if (length := source.count("\n")) > FILE_LINES:
+    if (length := path.read_text().count("\n")) > FILE_LINES:
         yield f"{name(path)} has {length} lines, at most {FILE_LINES}"
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             limit = CLASS_LINES if isinstance(node, ast.ClassDef) else FUNCTION_LINES
             if (length := lines_of(node)) > limit:
@@ -56,11 +61,8 @@ def test_rooms_are_small() -> None:
 
 
 def test_every_module_says_which_room_it_is() -> None:
-    sources = {name(path): path.read_text() for path in FILES}
     silent = [
-        path
-        for path, source in sources.items()
-        if source.strip() and not ast.get_docstring(ast.parse(source))
+        name(path) for path in FILES if parsed(path).body and not ast.get_docstring(parsed(path))
     ]
     assert silent == []
 
