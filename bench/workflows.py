@@ -56,7 +56,7 @@ def http_effects(path: str, count: int, url: str) -> dict[str, Any]:
 def many_items(path: str) -> dict[str, Any]:
     """A list in the body through split → set → filter → aggregate."""
     double = {"name": "double", "value": "{{ $json.n * 2 }}"}
-    large = {"left": "{{ $json.double }}", "operator": "gt", "right": 500}
+    large = {"left": "{{ $json.double }}", "type": "number", "operator": "gt", "right": 500}
     respond = {"id": "respond", "type": "flow.respond"}
     return _chain(
         "many-items",
