@@ -8,6 +8,7 @@ and writes nothing more; what is in the journal is enough for whoever comes next
 
 import asyncio
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,10 +29,17 @@ from engine_service.decide import (
 from engine_service.dispatch import Claims
 from engine_service.encoding import decode
 from engine_service.entry import Entry, Sleep, Written
-from engine_service.events import AnyFact, NodeAnswered, NodeWaited, iteration_text
+from engine_service.events import (
+    AnyFact,
+    Key,
+    NodeAnswered,
+    NodeFinished,
+    NodeWaited,
+    iteration_text,
+)
 from engine_service.execute import Executor, Result
 from engine_service.journal import Journal
-from engine_service.node import Failed
+from engine_service.node import Failed, NodeError
 from engine_service.program import Program, Programs
 from engine_service.question import Question
 from engine_service.record import Recorder
@@ -147,12 +155,20 @@ class Activation:
         key = run.workflow_id, run.version, run.trigger_node_id
         self._program: Program = programs.find(*key) or await programs.get(*key)
         facts = {} if run.last_sequence == 1 else await _read_facts(self._shop.database, run.id)
-        self._state = RunState(self._program.flow, items_of(decode(run.input)), facts)
         known = run.id, run.tenant_id, run.workflow_id, run.version, run.mode, run.trigger
         around = await self._shop.surroundings.of(run.tenant_id, self._program.uses_variables)
         self._facts = RunFacts(*known, *around)
+        await self._read_large(facts)
+        self._state = RunState(self._program.flow, items_of(decode(run.input)), facts)
         started_at = self._recorder.began()
         self._deadline = _deadline(started_at, self._program.workflow.settings.timeout)
+
+    async def _read_large(self, facts: Mapping[Key, list[AnyFact]]) -> None:
+        """Read the outputs that are in files instead of the journal."""
+        for known in facts.values():
+            for place, fact in enumerate(known):
+                if isinstance(fact, NodeFinished):
+                    known[place] = await self._shop.executor.read_outputs(self._facts, fact)
 
     async def _work(self) -> None:
         """Turn in the circle until nothing is left to do."""
@@ -368,7 +384,13 @@ class Activation:
         """End the run; what is under way is stopped first."""
         for task in self._running:
             task.cancel()
-        written = await self._pen.write(self._recorder.ends(how))
+        kept = None
+        if isinstance(how, Complete):
+            try:
+                kept = await self._shop.executor.keep_output(self._facts, how.output)
+            except NodeError as error:
+                how = Fail(error.failure.code, error.failure.message)
+        written = await self._pen.write(self._recorder.ends(how, kept))
         if written is Written.REFUSED:
             await self._conclude_refused()
         elif written is not Written.DONE:
@@ -419,8 +441,6 @@ def _deadline(started_at: datetime, seconds: float | None) -> datetime | None:
     return started_at + timedelta(seconds=min(seconds, longest)) if seconds else None
 
 
-async def _read_facts(
-    database: Database, run_id: str
-) -> dict[tuple[str, tuple[int, ...]], list[AnyFact]]:
+async def _read_facts(database: Database, run_id: str) -> dict[Key, list[AnyFact]]:
     async with database.transaction() as connection:
         return await read_facts(await driver_of(connection), run_id)

@@ -20,6 +20,8 @@ from engine_service.program import Program, ReadyNode
 from engine_service.state import Execution, RunState
 from shared.workflow import Item, violations_of
 
+MANY = 1_000
+"""More items than these are computed with beside the event loop."""
 _AT_ONCE = 500
 """For how many items parameters are checked before others have their turn."""
 
@@ -64,6 +66,18 @@ class Call:
         self.inputs = self.execution.inputs()
         if self.node.definition.settings.execute_once:
             self.inputs = {name: items[:1] for name, items in self.inputs.items()}
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there is so much to compute with that others would notice."""
+        if sum(map(len, self.inputs.values())) > MANY:
+            return True
+        executions = self.state.executions
+        sources = [
+            executions.get((arrival.edge.source.id, arrival.iteration))
+            for arrival in self.execution.arrivals
+        ]
+        return any(one and one.finished and one.finished.blob for one in sources)
 
     @property
     def items(self) -> list[Item]:

@@ -5,6 +5,7 @@ streamed: from the event loop with `stream` and `send`, or, where a library want
 with `open` and `write` inside a job that `work` runs in a thread.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -125,7 +126,7 @@ class NoBlobs:
         _refuse(blob_id)
 
     async def work(self, job: Callable[[], T]) -> T:
-        return job()
+        return await asyncio.to_thread(job)
 
 
 def _refuse(what: str) -> NoReturn:

@@ -34,13 +34,14 @@ class Written(Enum):
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a run ends; `output` and `response` are JSON text."""
+    """How a run ends; `output` and `response` are JSON text, `output_blob` is a file's id."""
 
     status: str
     at: datetime
     output: str | None = None
     response: str | None = None
     error: JsonObject | None = None
+    output_blob: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,7 @@ def ended_run(entry: Entry) -> StoredRun:
         parent_run_id=run.parent_run_id,
         error_of=run.error_of,
         rerun_from=run.rerun_from,
+        output_blob=end.output_blob,
     )
 
 
@@ -209,6 +211,7 @@ def _move(entry: Entry) -> JsonObject:
         "last_sequence": entry.last_sequence if entry.events else None,
         "started_at": entry.started_at,
         "output": end.output,
+        "output_blob": end.output_blob,
         "response": end.response or entry.response,
         "error": None if end.error is None else orjson.dumps(end.error).decode(),
         "wake_event": entry.sleep.event if entry.sleep else None,

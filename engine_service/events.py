@@ -55,11 +55,13 @@ class NodeFinished(Fact):
         outputs: Items by port; an absent or empty port is an untaken one.
         failures: `{"index", "code", "message"}` of each input item that could not be handled.
         response: What a responding node answers: `{"status", "headers", "body"}`.
+        blob: The file that holds the outputs, when they are too large for the journal.
     """
 
     outputs: dict[str, list[Item]]
     failures: tuple[JsonObject, ...] = ()
     response: JsonObject | None = None
+    blob: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 
 import structlog
 
-from engine_service.attempt import Call, Filled, fill, fill_now
+from engine_service.attempt import MANY, Call, Filled, RunFacts, fill, fill_now
 from engine_service.blob import Blobs, NoBlobs
 from engine_service.encoding import NotJson, encode
 from engine_service.events import (
@@ -25,6 +25,7 @@ from engine_service.events import (
 from engine_service.expressions import Evaluator
 from engine_service.flow import DONE
 from engine_service.judgement import retry_at, with_failures
+from engine_service.keeping import BlobSource, Kept, Limits, Outputs
 from engine_service.node import (
     ERROR,
     ActionNode,
@@ -64,14 +65,6 @@ class CredentialSource(Protocol):
         ...
 
 
-class BlobSource(Protocol):
-    """Where files are; engine_service/blobs/keeper.py is the real one."""
-
-    def of(self, tenant_id: str, run_id: str) -> Blobs:
-        """The files of a run."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class World:
     """What actions touch the world with: HTTP, code, models, credentials, connections, files."""
@@ -96,25 +89,13 @@ class Outlet(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a node may take and give.
-
-    Attributes:
-        output_bytes: The largest output, as JSON.
-        seconds: The longest try of a node whose settings name no timeout.
-    """
-
-    output_bytes: int = 10 * 1024 * 1024
-    seconds: float = 600.0
-
-
 @dataclass(slots=True)
 class Result:
     """What an attempt came to. It never changes; not frozen, as that costs every node.
 
     Attributes:
-        outputs: The outputs as JSON text, when it finished.
+        outputs: The outputs as JSON text, when it finished and they are small.
+        heavy: They are not, and still have to be kept.
         question: What a person is asked, when it waits for one.
         callback: An outside call may be the answer.
     """
@@ -123,6 +104,7 @@ class Result:
     outputs: str | None = None
     question: Question | None = None
     callback: bool = False
+    heavy: bool = False
 
 
 class Executor:
@@ -135,21 +117,18 @@ class Executor:
         self._evaluator = evaluator
         self._clock = clock
         self._limits = limits or Limits()
+        self._outputs = Outputs(world.files, self._limits)
 
     def attempt_now(self, call: Call) -> Result | None:
-        """Make the attempt if it needs neither the world nor V8; otherwise None."""
+        """Make the attempt if that takes a moment: no world, no V8, no masses; otherwise None."""
         node = call.node
-        if node.definition.disabled:
-            return self._judge(call, _passed_on(call), None)
-        if not node.is_pure or node.needs_v8:
+        if call.is_large or (not node.definition.disabled and (not node.is_pure or node.needs_v8)):
             return None
         try:
-            filled = fill_now(call)
-            if isinstance(filled, Failed):
-                return self._judge(call, filled, None)
-            return self._judge(call, _compute(node, filled.given), filled)
+            result = self._compute_all(call)
         except Exception as error:  # as in `attempt`
             return self._failed(call, _unexpected(node, error), final=True)
+        return None if result.heavy else result
 
     async def attempt(self, call: Call, outlet: Outlet) -> Result:
         """Make the attempt, however long it takes. Cancelling it stops what it does.
@@ -166,16 +145,75 @@ class Executor:
 
     async def _attempt(self, call: Call, outlet: Outlet) -> Result:
         node = call.node
+        if node.definition.disabled or (node.is_pure and not node.needs_v8):
+            result = await self._outputs.work(lambda: self._compute_all(call))
+            return await self._kept(call, result)
         filled = await fill(call, self._evaluator) if node.needs_v8 else fill_now(call)
         if isinstance(filled, Failed):
-            return self._judge(call, filled, None)
+            return await self._kept(call, self._judge(call, filled, None))
         if node.is_pure:
-            return self._judge(call, _compute(node, filled.given), filled)
-        return self._judge(call, await self._act(call, filled, outlet), filled)
+            return await self._kept(call, await self._computed_in_turn(call, filled))
+        outcome = await self._act(call, filled, outlet)
+        if call.is_large or _is_large(outcome):
+            result = await self._outputs.work(lambda: self._judge(call, outcome, filled))
+        else:
+            result = self._judge(call, outcome, filled)
+        return await self._kept(call, result)
+
+    async def _computed_in_turn(self, call: Call, filled: Filled) -> Result:
+        """Compute at once what takes a moment, and the rest beside the event loop."""
+        if call.is_large:
+            return await self._outputs.work(lambda: self._computed(call, filled))
+        return self._computed(call, filled)
+
+    def _compute_all(self, call: Call) -> Result:
+        """The attempt of a node that needs nothing but its input."""
+        if call.node.definition.disabled:
+            return self._judge(call, _passed_on(call), None)
+        filled = fill_now(call)
+        if isinstance(filled, Failed):
+            return self._judge(call, filled, None)
+        return self._computed(call, filled)
+
+    def _computed(self, call: Call, filled: Filled) -> Result:
+        return self._judge(call, _compute(call.node, filled.given), filled)
+
+    async def _kept(self, call: Call, result: Result) -> Result:
+        """A result whose outputs are kept, wherever they belong."""
+        if not result.heavy or not isinstance(result.fact, NodeFinished):
+            return result
+        try:
+            kept = await self._outputs.keep(call.run, call.node.definition.id, result.fact.outputs)
+        except NodeError as error:
+            return self._failed(call, error.failure, final=True)
+        return Result(replace(result.fact, blob=kept.blob), kept.text)
+
+    async def keep_output(self, run: RunFacts, output: Any) -> Kept:
+        """Keep what a run gives.
+
+        Raises:
+            Unavailable: The place for files is away.
+            NodeError: There is no room for it.
+        """
+        return await self._outputs.keep_whole(run, output)
+
+    async def read_outputs(self, run: RunFacts, fact: NodeFinished) -> NodeFinished:
+        """What the journal knows, with its outputs read from the file that holds them.
+
+        Raises:
+            Unavailable: The place for files is away.
+            Internal: The file is gone.
+        """
+        if fact.blob is None:
+            return fact
+        return replace(fact, outputs=await self._outputs.read(run, fact.blob))
 
     def give_up(self, call: Call, failed: Failed) -> Result:
         """Judge a failure that the node itself did not have."""
-        return self._judge(call, failed, None)
+        result = self._judge(call, failed, None)
+        if result.heavy and isinstance(result.fact, NodeFinished):
+            return Result(result.fact, encode(result.fact.outputs))
+        return result
 
     # --- touching the world
 
@@ -273,15 +311,11 @@ class Executor:
     ) -> Result:
         answer = _response(response)
         try:
-            text = encode(outputs)
+            text = self._outputs.if_small(outputs)
             if answer is not None:
                 encode([[[answer]]])  # as deep as it will stand in what is stored and told
         except NotJson as error:
             return self._failed(call, Failed("output_not_json", str(error)), final=True)
-        if len(text) > self._limits.output_bytes:
-            limit = self._limits.output_bytes // 1024
-            message = f"The output has {len(text) // 1024} KiB; {limit} KiB are the most."
-            return self._failed(call, Failed("output_too_large", message), final=True)
         node_id, iteration = call.execution.key
         fact = NodeFinished(
             node_id,
@@ -292,7 +326,7 @@ class Executor:
             tuple({"index": f.index, "code": f.code, "message": f.message} for f in failures),
             answer,
         )
-        return Result(fact, text)
+        return Result(fact, text, heavy=text is None)
 
     def _failed(self, call: Call, failed: Failed, *, final: bool = False) -> Result:
         execution, now = call.execution, self._clock.now()
@@ -340,6 +374,11 @@ def _compute(node: ReadyNode, given: NodeInput[Any]) -> Outcome:
         return error.failure
     except Exception as error:  # a node's mistake must not reach other runs
         return _unexpected(node, error)
+
+
+def _is_large(outcome: Outcome) -> bool:
+    """Whether there is so much to say that others would notice."""
+    return isinstance(outcome, Done) and sum(map(len, outcome.outputs.values())) > MANY
 
 
 def _unexpected(node: ReadyNode, error: Exception) -> Failed:

@@ -16,6 +16,7 @@ from engine_service.entry import End, Entry
 from engine_service.events import NodeFailed, NodeFinished, NodeWaited, iteration_text
 from engine_service.execute import Result
 from engine_service.flow import DONE
+from engine_service.keeping import Kept
 from engine_service.question import Question
 from engine_service.state import Execution, RunState
 from engine_service.store.journal import ClaimedRun
@@ -81,14 +82,15 @@ class Recorder:
         self._tell("run.waiting", self._clock.now(), {"until": until, "node_ids": node_ids})
         return self.take()
 
-    def ends(self, how: Complete | Fail) -> Entry:
-        """The run has ended."""
+    def ends(self, how: Complete | Fail, kept: Kept | None = None) -> Entry:
+        """The run has ended; a complete one's output is kept already."""
         now = self._clock.now()
         match how:
-            case Complete(output, response):
+            case Complete(_, response):
+                assert kept is not None
                 self._tell("run.completed", now, {})
                 answer = None if response is None else encode(response)
-                self._entry.end = End("completed", now, encode(output), answer)
+                self._entry.end = End("completed", now, kept.text, answer, output_blob=kept.blob)
             case Fail(code, message, node_id):
                 self._tell("run.failed", now, {})
                 error = {"code": code, "message": message, "node_id": node_id}
@@ -111,7 +113,7 @@ class Recorder:
         fact, execution = result.fact, call.execution
         match fact:
             case NodeFinished():
-                self._finished(call, fact, result.outputs or "{}")
+                self._finished(call, fact, result.outputs)
             case NodeFailed():
                 detail = {"code": fact.code, "message": fact.message, "retry_at": fact.retry_at}
                 self._note(execution, "failed", call.now, fact.at, detail=detail)
@@ -151,7 +153,7 @@ class Recorder:
         about |= {"level": level, "message": message}
         self._tell("log", self._clock.now(), about)
 
-    def _finished(self, call: Call, fact: NodeFinished, outputs: str) -> None:
+    def _finished(self, call: Call, fact: NodeFinished, outputs: str | None) -> None:
         detail: JsonObject = {}
         if fact.failures:
             detail["failures"] = fact.failures
@@ -160,7 +162,8 @@ class Recorder:
             if self._entry.responded is None:
                 self._entry.responded = fact.response
                 self._entry.response = encode(fact.response)
-        self._note(call.execution, "finished", call.now, fact.at, detail=detail, outputs=outputs)
+        self._note(call.execution, "finished", call.now, fact.at, detail=detail)
+        self._entry.facts[-1] |= {"outputs": outputs, "outputs_blob": fact.blob}
         if call.execution.step.is_loop:
             return  # told when all its batches are through
         items = {port: len(given) for port, given in fact.outputs.items() if given}
@@ -242,7 +245,6 @@ class Recorder:
         at: datetime,
         *,
         detail: JsonObject | None = None,
-        outputs: str | None = None,
     ) -> None:
         self._entry.facts.append(
             {
@@ -254,7 +256,6 @@ class Recorder:
                 "tenant_id": self._run.tenant_id,
                 "started_at": began_at,
                 "at": at,
-                "outputs": outputs,
                 "detail": orjson.dumps(detail).decode() if detail else None,
             }
         )

@@ -24,9 +24,10 @@ from engine_service.blobs.collecting import Collector
 from engine_service.blobs.keeper import BlobLimits, Keeper
 from engine_service.blobs.objects import Objects
 from engine_service.catalogue import builtin
-from engine_service.execute import Limits, World
+from engine_service.execute import World
 from engine_service.expressions import Evaluator
 from engine_service.hooks import Listeners
+from engine_service.keeping import Limits
 from engine_service.sandbox import Sandbox
 from engine_service.scheduler import Scheduler
 from engine_service.servicers.approvals import ApprovalServicer
@@ -70,6 +71,7 @@ log = structlog.get_logger()
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _GRACE_SECONDS = 3.0
+_MOST_IN_ROWS = 10 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,13 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
         await databases.worker.close()
 
 
+def _limits(settings: Settings) -> Limits:
+    most = settings.engine_output_bytes
+    if not settings.engine_blob_url:
+        most = min(most, _MOST_IN_ROWS)
+    return Limits(most, settings.engine_node_seconds, settings.engine_inline_bytes)
+
+
 def _keeper(settings: Settings, database: Database, clock: Clock) -> Keeper | None:
     if not settings.engine_blob_url:
         return None
@@ -164,7 +173,7 @@ def _options(settings: Settings) -> WorkerOptions:
         effects_per_run=settings.engine_effects_per_run,
         lease_seconds=settings.engine_lease_seconds,
         poll_seconds=settings.engine_poll_seconds,
-        limits=Limits(settings.engine_output_bytes, settings.engine_node_seconds),
+        limits=_limits(settings),
         expression_env=settings.engine_expression_env,
     )
 

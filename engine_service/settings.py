@@ -46,7 +46,15 @@ class Settings(CommonSettings, LlmSettings):
         default=600.0, gt=0, description="The longest try of a node whose settings name no timeout"
     )
     engine_output_bytes: int = Field(
-        default=10 * 1024 * 1024, ge=1024, description="The largest output of a node, as JSON"
+        default=128 * 1024 * 1024,
+        ge=1024,
+        description="The largest output of a node, as JSON; 10 MiB where no files can be kept",
+    )
+    engine_inline_bytes: int = Field(
+        default=512 * 1024,
+        ge=0,
+        le=10 * 1024 * 1024,
+        description="Larger outputs, of nodes and of runs, are kept as files instead of in rows",
     )
     engine_blob_url: str = Field(
         default="",

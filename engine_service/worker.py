@@ -15,11 +15,12 @@ from engine_service import dispatch
 from engine_service.activation import Workshop
 from engine_service.activations import Activations
 from engine_service.catalogue import Catalogue
-from engine_service.execute import Executor, Limits, World
+from engine_service.execute import Executor, World
 from engine_service.expressions import Evaluator
 from engine_service.feed import Feed
 from engine_service.housekeeping import keep_house
 from engine_service.journal import Journal
+from engine_service.keeping import Limits
 from engine_service.program import Programs
 from engine_service.store.hints import CHANNEL, Hint, HintKind, parse
 from engine_service.surroundings import Surroundings

@@ -14,6 +14,7 @@ from typing import BinaryIO, TypeVar
 from urllib.parse import quote
 
 import obstore
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine_service.blob import Blob, BlobWriter
 from engine_service.blobs.objects import Objects, Writing
@@ -113,8 +114,8 @@ class RunBlobs:
             media_type=_plain(media_type, _LONGEST_TYPE),
             now=keeper.clock.now(),
         )
-        room = await self._room()
         async with keeper.database.transaction(self._tenant_id) as connection:
+            room = await self._room(connection)
             await rows.insert_blob(connection, new)
         writer = _Writer(keeper, new, room)
         try:
@@ -149,22 +150,21 @@ class RunBlobs:
         """Run a job in a thread."""
         return await self._keeper.work(job)
 
-    async def _room(self) -> list[tuple[int, Failed]]:
+    async def _room(self, connection: AsyncConnection) -> list[tuple[int, Failed]]:
         """How large one more file may be, and what is said beyond."""
         limits = self._keeper.limits
         room: list[tuple[int, Failed]] = []
         if limits.file:
             message = f"A file may have {limits.file} bytes at the most."
             room.append((limits.file, Failed("file_too_large", message)))
-        async with self._keeper.database.transaction(self._tenant_id) as connection:
-            if limits.run and self._run_id:
-                left = limits.run - await rows.bytes_of_run(connection, self._run_id)
-                message = f"The files of a run may have {limits.run} bytes together."
-                room.append((left, Failed("run_files_too_large", message)))
-            if limits.tenant:
-                left = limits.tenant - await rows.bytes_of_tenant(connection)
-                message = "All the room for files is taken; delete runs that are not needed."
-                room.append((left, Failed("file_quota_exceeded", message)))
+        if limits.run and self._run_id:
+            left = limits.run - await rows.bytes_of_run(connection, self._run_id)
+            message = f"The files of a run may have {limits.run} bytes together."
+            room.append((left, Failed("run_files_too_large", message)))
+        if limits.tenant:
+            left = limits.tenant - await rows.bytes_of_tenant(connection)
+            message = "All the room for files is taken; delete runs that are not needed."
+            room.append((left, Failed("file_quota_exceeded", message)))
         return room
 
 

@@ -100,12 +100,13 @@ WITH claimed AS MATERIALIZED (
   ORDER BY c.claim FOR UPDATE OF held
 ), recorded AS (
   INSERT INTO engine.journal
-    (run_id, node_id, iteration, attempt, kind, tenant_id, started_at, at, outputs, detail)
+    (run_id, node_id, iteration, attempt, kind, tenant_id, started_at, at, outputs, detail,
+    outputs_blob)
   SELECT x.run_id, node_id, iteration, attempt, kind, tenant_id, started_at, at,
-    outputs::json, detail::json
+    outputs::json, detail::json, outputs_blob
   FROM json_to_recordset(%(facts)s::json) AS x(run_id text, node_id text, iteration text,
     attempt integer, kind text, tenant_id text, started_at timestamptz, at timestamptz,
-    outputs text, detail text) JOIN ours USING (run_id)
+    outputs text, detail text, outputs_blob text) JOIN ours USING (run_id)
 ), told AS (
   INSERT INTO engine.run_events (run_id, sequence, tenant_id, events)
   SELECT x.run_id, sequence, tenant_id, events::json
@@ -117,13 +118,14 @@ WITH claimed AS MATERIALIZED (
     last_sequence = coalesce(x.last_sequence, r.last_sequence),
     started_at = coalesce(r.started_at, x.started_at),
     output = x.output::json,
+    output_blob = x.output_blob,
     response = coalesce(x.response::json, r.response),
     error = x.error::json,
     wake_event = x.wake_event,
     ended_at = x.ended_at
   FROM json_to_recordset(%(moves)s::json) AS x(run_id text, status text, last_sequence bigint,
-    started_at timestamptz, output text, response text, error text, wake_event text,
-    ended_at timestamptz) JOIN ours USING (run_id)
+    started_at timestamptz, output text, output_blob text, response text, error text,
+    wake_event text, ended_at timestamptz) JOIN ours USING (run_id)
   WHERE r.id = x.run_id
 ), waiting AS (
   INSERT INTO engine.waits (run_id, node_id, iteration, attempt, tenant_id, children)
@@ -192,7 +194,8 @@ FROM engine.runs r WHERE r.id = ANY(%(ids)s) AND r.ended_at IS NULL
 """
 
 _READ_JOURNAL = """
-SELECT node_id, iteration, attempt, kind, at, outputs::text, detail FROM engine.journal
+SELECT node_id, iteration, attempt, kind, at, outputs::text, detail, outputs_blob
+FROM engine.journal
 WHERE run_id = %(run_id)s
 """
 _READ_SIGNALS = """
@@ -307,7 +310,10 @@ class Writing:
 
 
 async def read_facts(driver: Driver, run_id: str) -> dict[Key, list[AnyFact]]:
-    """All that is known of a run's nodes: the journal and the answers that came."""
+    """All that is known of a run's nodes: the journal and the answers that came.
+
+    Outputs that are in files are not read here.
+    """
     facts: dict[Key, list[AnyFact]] = {}
     journal = await driver.execute(_READ_JOURNAL, {"run_id": run_id})
     for row in await journal.fetchall():
@@ -342,7 +348,7 @@ async def expire(driver: Driver, run_id: str, node_id: str, iteration: str, now:
 
 
 def _fact(row: tuple[Any, ...]) -> AnyFact:
-    node_id, iteration, attempt, kind, at, outputs, detail = row
+    node_id, iteration, attempt, kind, at, outputs, detail, blob = row
     key = node_id, parse_iteration(iteration), attempt, at
     said: JsonObject = detail or {}
     match kind:
@@ -350,7 +356,8 @@ def _fact(row: tuple[Any, ...]) -> AnyFact:
             return NodeStarted(*key)
         case "finished":
             failures = tuple(said.get("failures", ()))
-            return NodeFinished(*key, decode(outputs or "{}"), failures, said.get("response"))
+            known = decode(outputs or "{}")
+            return NodeFinished(*key, known, failures, said.get("response"), blob)
         case "failed":
             return NodeFailed(*key, said["code"], said["message"], _moment(said.get("retry_at")))
         case _:

@@ -22,7 +22,11 @@ class RunNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """A run as it stands; `input`, `output` and `response` are JSON text, empty when left out."""
+    """A run as it stands; `input`, `output` and `response` are JSON text, empty when left out.
+
+    Attributes:
+        output_blob: The file that holds the output, when it is too large for a row.
+    """
 
     id: str
     tenant_id: str
@@ -44,6 +48,7 @@ class StoredRun:
     parent_run_id: str | None = None
     error_of: str | None = None
     rerun_from: str | None = None
+    output_blob: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class JournalRow:
-    """One row of a run's journal; `outputs` is JSON text."""
+    """One row of a run's journal; `outputs` is JSON text, or in a file."""
 
     node_id: str
     iteration: str
@@ -69,6 +74,7 @@ class JournalRow:
     at: datetime
     outputs: str | None
     detail: JsonObject | None
+    outputs_blob: str | None = None
 
 
 _LARGEST_LISTED = 16 * 1024
@@ -80,7 +86,7 @@ _MOST_OUTPUTS = 32 * 1024 * 1024
 def _columns(input_column: str, output_column: str) -> str:
     return f"""id, tenant_id, workflow_id, version, status, mode, trigger, trigger_node_id,
   {input_column}, {output_column}, CAST(response AS text), error, created_at, started_at,
-  ended_at, last_sequence, retry_of, parent_run_id, error_of, rerun_from"""
+  ended_at, last_sequence, retry_of, parent_run_id, error_of, rerun_from, output_blob"""
 
 
 def _if_small(column: str, otherwise: str) -> str:
@@ -109,7 +115,7 @@ SELECT node_id, iteration, attempt, kind, started_at, at,
   CASE WHEN sum(octet_length(CAST(outputs AS text))) OVER (
     ORDER BY started_at, at ROWS UNBOUNDED PRECEDING
   ) <= :most THEN CAST(outputs AS text) END,
-  detail
+  detail, outputs_blob
 FROM engine.journal WHERE run_id = :run_id ORDER BY started_at, at
 """)
 
