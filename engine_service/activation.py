@@ -8,7 +8,6 @@ and writes nothing more; what is in the journal is enough for whoever comes next
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -39,6 +38,7 @@ from engine_service.events import (
 )
 from engine_service.execute import Executor, Result
 from engine_service.journal import Journal
+from engine_service.keeping import Kept
 from engine_service.node import Failed, NodeError
 from engine_service.program import Program, Programs
 from engine_service.question import Question
@@ -154,21 +154,14 @@ class Activation:
         run, programs = self.run, self._shop.programs
         key = run.workflow_id, run.version, run.trigger_node_id
         self._program: Program = programs.find(*key) or await programs.get(*key)
-        facts = {} if run.last_sequence == 1 else await _read_facts(self._shop.database, run.id)
         known = run.id, run.tenant_id, run.workflow_id, run.version, run.mode, run.trigger
         around = await self._shop.surroundings.of(run.tenant_id, self._program.uses_variables)
         self._facts = RunFacts(*known, *around)
-        await self._read_large(facts)
+        fresh = run.last_sequence == 1
+        facts = {} if fresh else await _read_facts(self._shop, self._facts)
         self._state = RunState(self._program.flow, items_of(decode(run.input)), facts)
         started_at = self._recorder.began()
         self._deadline = _deadline(started_at, self._program.workflow.settings.timeout)
-
-    async def _read_large(self, facts: Mapping[Key, list[AnyFact]]) -> None:
-        """Read the outputs that are in files instead of the journal."""
-        for known in facts.values():
-            for place, fact in enumerate(known):
-                if isinstance(fact, NodeFinished):
-                    known[place] = await self._shop.executor.read_outputs(self._facts, fact)
 
     async def _work(self) -> None:
         """Turn in the circle until nothing is left to do."""
@@ -229,12 +222,7 @@ class Activation:
         fact = NodeWaited(
             node_id, iteration, execution.attempt, now, None, answerable=True, outcome_unknown=True
         )
-        name = execution.step.node.name
-        question = Question(
-            f"Repeat “{name}”?",
-            "The engine stopped while this step was under way, and nobody knows whether it had its "
-            "effect. **Approve** to run it again; **reject** to count it as failed.",
-        )
+        question = _whether_to_repeat(execution.step.node.name)
         self._took(self._call(execution, now), Result(fact, question=question))
 
     # --- what takes time
@@ -386,10 +374,7 @@ class Activation:
             task.cancel()
         kept = None
         if isinstance(how, Complete):
-            try:
-                kept = await self._shop.executor.keep_output(self._facts, how.output)
-            except NodeError as error:
-                how = Fail(error.failure.code, error.failure.message)
+            how, kept = await _kept(self._shop, self._facts, how)
         written = await self._pen.write(self._recorder.ends(how, kept))
         if written is Written.REFUSED:
             await self._conclude_refused()
@@ -406,6 +391,14 @@ class Activation:
         self._written = await self._pen.write(self._recorder.ends(refused))
         if self._written is not Written.DONE:
             raise _Gone
+
+
+def _whether_to_repeat(name: str) -> Question:
+    return Question(
+        f"Repeat “{name}”?",
+        "The engine stopped while this step was under way, and nobody knows whether it had its "
+        "effect. **Approve** to run it again; **reject** to count it as failed.",
+    )
 
 
 class _Pen:
@@ -441,6 +434,22 @@ def _deadline(started_at: datetime, seconds: float | None) -> datetime | None:
     return started_at + timedelta(seconds=min(seconds, longest)) if seconds else None
 
 
-async def _read_facts(database: Database, run_id: str) -> dict[Key, list[AnyFact]]:
-    async with database.transaction() as connection:
-        return await read_facts(await driver_of(connection), run_id)
+async def _read_facts(shop: Workshop, run: RunFacts) -> dict[Key, list[AnyFact]]:
+    """All that is known of a run's nodes, large outputs included."""
+    async with shop.database.transaction() as connection:
+        facts = await read_facts(await driver_of(connection), run.id)
+    for known in facts.values():
+        for place, fact in enumerate(known):
+            if isinstance(fact, NodeFinished):
+                known[place] = await shop.executor.read_outputs(run, fact)
+    return facts
+
+
+async def _kept(
+    shop: Workshop, run: RunFacts, how: Complete
+) -> tuple[Complete | Fail, Kept | None]:
+    """The output of a run that is complete, kept; without room for it, the run has failed."""
+    try:
+        return how, await shop.executor.keep_output(run, how.output)
+    except NodeError as error:
+        return Fail(error.failure.code, error.failure.message), None

@@ -148,5 +148,8 @@ def of_run(run: StoredRun) -> Answer:
     if run.status != "completed":
         said = {"run_id": run.id, "message": f"The run has {run.status}."}
         return Answer(500, _JSON, orjson.dumps(said))
+    if run.output is None and run.output_blob is not None:
+        said = {"run_id": run.id, "message": "What the run gave is too large for an answer."}
+        return Answer(500, _JSON, orjson.dumps(said))
     items = orjson.loads(run.output or "[]")
     return Answer(200, _JSON, orjson.dumps([item["json"] for item in items]))

@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,6 +23,7 @@ from engine_service.asking.links import Links
 from engine_service.blobs.collecting import Collector
 from engine_service.blobs.keeper import BlobLimits, Keeper
 from engine_service.blobs.objects import Objects
+from engine_service.blobs.showing import Results
 from engine_service.catalogue import builtin
 from engine_service.execute import World
 from engine_service.expressions import Evaluator
@@ -113,14 +114,19 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
     links = Links(secret, settings.engine_public_url, clock)
     worker = Worker(databases, catalogue, world, evaluator, clock, _options(settings))
     journal, feed = worker.journal, worker.feed
+    results = Results(keeper)
     listeners = Listeners(databases.worker, catalogue)
-    simulator = Simulator(catalogue, world, evaluator, clock, refusal=http.refusal)
+    simulator = Simulator(
+        catalogue, replace(world, files=None), evaluator, clock, refusal=http.refusal
+    )
     startables = Startables(catalogue)
     services = (
         _service(workflows_grpc, WorkflowServicer(databases.app, catalogue, clock)),
         _service(versions_grpc, VersionServicer(databases.app, clock)),
-        _service(runs_grpc, RunServicer(databases, startables, journal, feed, clock)),
-        _service(triggers_grpc, TriggerServicer(databases.app, listeners, journal, feed, clock)),
+        _service(runs_grpc, RunServicer(databases, startables, journal, feed, results, clock)),
+        _service(
+            triggers_grpc, TriggerServicer(databases.app, listeners, journal, feed, results, clock)
+        ),
         _service(approvals_grpc, ApprovalServicer(databases.app, links, clock)),
         _service(node_types_grpc, NodeTypeServicer(catalogue)),
         _service(

@@ -34,6 +34,7 @@ def to_run(stored: StoredRun, nodes: Iterable[run_pb2.NodeRun] = ()) -> run_pb2.
         parent_run_id=stored.parent_run_id or "",
         error_of=stored.error_of or "",
         rerun_from=stored.rerun_from or "",
+        output_blob_id="" if stored.output is not None else stored.output_blob or "",
     )
 
 
@@ -98,6 +99,7 @@ def _node_run(rows: Sequence[JournalRow], *, ended: bool) -> run_pb2.NodeRun:
         attempt=failures + (last.kind != "failed"),
         status=status,
         outputs=_document(last.outputs),
+        outputs_blob_id="" if last.outputs is not None else last.outputs_blob or "",
         error=_error(last.node_id, detail) if detail.get("code") else None,
         start_time=_timestamp(min(row.started_at for row in rows)),
         end_time=_timestamp(last.at) if last.kind in ("finished", "failed") else None,
@@ -129,6 +131,7 @@ def resource(run: StoredRun) -> JsonObject:
         "parent_run_id": run.parent_run_id or "",
         "error_of": run.error_of or "",
         "rerun_from": run.rerun_from or "",
+        "output_blob_id": run.output_blob or "",
     }
 
 

@@ -62,6 +62,9 @@ class RunResource(_Part):
     parent_run_id: str
     error_of: str
     rerun_from: str
+    output_blob_id: str = Field(
+        default="", description="The file that holds the output, when it is too large to be shown"
+    )
 
 
 class NodeEventData(RunEventData):

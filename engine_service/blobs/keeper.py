@@ -95,7 +95,7 @@ class RunBlobs:
                     key = self._tenant_id, self._run_id, blob_id
                     await rows.use_blob(connection, *key, now)
         if blob is None:
-            raise NodeError(Failed("file_not_found", "There is no such file (any more)."))
+            raise _gone()
         return blob
 
     @asynccontextmanager
@@ -123,7 +123,7 @@ class RunBlobs:
             yield writer
             await keeper.work(writer.finish)
         except _TROUBLE as error:  # what was announced and not finished is collected later
-            raise _away() from error
+            raise _as_node_error(error) from error
         async with keeper.database.transaction(self._tenant_id) as connection:
             await rows.complete_blob(connection, new, writer.size, writer.blob.sha256)
 
@@ -135,7 +135,7 @@ class RunBlobs:
                 lambda: self._keeper.objects.open(key_of(self._tenant_id, blob.id))
             )
         except _TROUBLE as error:
-            raise _away() from error
+            raise _as_node_error(error) from error
 
     async def stream(self, blob_id: str, start: int = 0) -> AsyncIterator[bytes]:
         """The bytes of a file, piece by piece."""
@@ -144,7 +144,7 @@ class RunBlobs:
             async for piece in self._keeper.objects.stream(key_of(self._tenant_id, blob.id), start):
                 yield piece
         except _TROUBLE as error:
-            raise _away() from error
+            raise _as_node_error(error) from error
 
     async def work(self, job: Callable[[], T]) -> T:
         """Run a job in a thread."""
@@ -220,5 +220,12 @@ def _plain(text: str, longest: int) -> str:
     return "".join(sign if sign.isprintable() else "_" for sign in text)[-longest:]
 
 
-def _away() -> NodeError:
-    return NodeError(Failed("blob_store_away", "The blob store does not answer.", retryable=True))
+def _gone() -> NodeError:
+    return NodeError(Failed("file_not_found", "There is no such file (any more)."))
+
+
+def _as_node_error(error: Exception) -> NodeError:
+    if isinstance(error, FileNotFoundError):
+        return _gone()
+    message = "The blob store does not answer."
+    return NodeError(Failed("blob_store_away", message, retryable=True))

@@ -5,10 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from engine_service import wire
+from engine_service.blobs.showing import Results
 from engine_service.feed import Feed
 from engine_service.journal import Journal
 from engine_service.startable import Startables
 from engine_service.store import runs, workflows
+from engine_service.store.blobs import share_blobs
 from engine_service.store.run_rows import (
     StoredRun,
     get_run,
@@ -51,8 +53,10 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         startables: Startables,
         journal: Journal,
         feed: Feed,
+        results: Results,
         clock: Clock,
     ) -> None:
+        self._results = results
         self._databases = databases
         self._startables = startables
         self._journal = journal
@@ -82,7 +86,8 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
             priority=_priority(request),
         )
         seconds = request.wait.ToTimedelta().total_seconds() if request.HasField("wait") else 0.0
-        return run_service_pb2.StartRunResponse(run=wire.to_run(await self._start(run, seconds)))
+        started = await self._results.whole(await self._start(run, seconds))
+        return run_service_pb2.StartRunResponse(run=wire.to_run(started))
 
     async def GetRun(
         self, request: run_service_pb2.GetRunRequest, context: Any
@@ -92,9 +97,12 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         async with self._databases.app.transaction(caller.tenant_id) as connection:
             run = await get_run(connection, request.run_id)
             if not full:
-                return run_service_pb2.GetRunResponse(run=wire.to_run(run))
-            journal = await read_journal(connection, run.id)
-            events = await read_events(connection, run.id, after=0, at_most=None)
+                journal, events = [], []
+            else:
+                journal = await read_journal(connection, run.id)
+                events = await read_events(connection, run.id, after=0, at_most=None)
+        run = await self._results.whole(run)
+        journal = await self._results.outputs(run, journal)
         skipped = [event for event in events if event.type == "node.skipped"]
         nodes = wire.to_node_runs(journal, skipped, ended=run.ended_at is not None)
         return run_service_pb2.GetRunResponse(run=wire.to_run(run, nodes))
@@ -133,8 +141,11 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         caller = call.caller(Role.OPERATOR)
         async with self._databases.app.transaction(caller.tenant_id) as connection:
             old = await get_run(connection, request.run_id)
+            # What the old run was given may speak of files.
+            run_id = new_id("run")
+            await share_blobs(connection, old.id, run_id, self._clock.now())
         run = NewRun(
-            id=new_id("run"),
+            id=run_id,
             tenant_id=old.tenant_id,
             workflow_id=old.workflow_id,
             version=old.version,

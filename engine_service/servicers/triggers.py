@@ -11,6 +11,7 @@ from typing import Any
 
 from engine_service import hooks
 from engine_service import wire_workflows as wire
+from engine_service.blobs.showing import Results
 from engine_service.encoding import NotJson, encode
 from engine_service.feed import Feed, Ticket
 from engine_service.hooks import Answer, Listener, Listeners
@@ -39,11 +40,19 @@ class TriggerServicer(trigger_service_pb2_grpc.TriggerServiceServicer):
         listeners: The live webhooks.
         journal: Stores the runs that deliveries begin.
         feed: Tells what became of them.
+        results: Reads what they gave.
     """
 
     def __init__(
-        self, database: Database, listeners: Listeners, journal: Journal, feed: Feed, clock: Clock
+        self,
+        database: Database,
+        listeners: Listeners,
+        journal: Journal,
+        feed: Feed,
+        results: Results,
+        clock: Clock,
     ) -> None:
+        self._results = results
         self._database = database
         self._listeners = listeners
         self._journal = journal
@@ -132,7 +141,7 @@ class TriggerServicer(trigger_service_pb2_grpc.TriggerServiceServicer):
         if not await self._feed.wait(ticket, patience, for_response=for_response):
             return _response(begun.id, hooks.taken(begun.id))
         if ticket.run is not None:
-            return _response(begun.id, hooks.of_run(ticket.run))
+            return _response(begun.id, hooks.of_run(await self._results.whole(ticket.run)))
         return _response(begun.id, hooks.of_response(ticket.response or {}))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from engine_service.blobs.showing import Results
 from engine_service.catalogue import builtin
 from engine_service.dispatch import Claims
 from engine_service.feed import Feed
@@ -120,7 +121,7 @@ async def engine(
         (
             trigger_service_pb2_grpc,
             "TriggerService",
-            TriggerServicer(app_database, listeners, journal, feed, clock),
+            TriggerServicer(app_database, listeners, journal, feed, Results(None), clock),
         ),
     ]
     flushing = asyncio.create_task(journal.run())
