@@ -374,7 +374,8 @@ class Activation:
             task.cancel()
         kept = None
         if isinstance(how, Complete):
-            how, kept = await _kept(self._shop, self._facts, how)
+            called = self.run.parent_run_id is not None
+            how, kept = await _kept(self._shop, self._facts, how, called=called)
         written = await self._pen.write(self._recorder.ends(how, kept))
         if written is Written.REFUSED:
             await self._conclude_refused()
@@ -446,10 +447,10 @@ async def _read_facts(shop: Workshop, run: RunFacts) -> dict[Key, list[AnyFact]]
 
 
 async def _kept(
-    shop: Workshop, run: RunFacts, how: Complete
+    shop: Workshop, run: RunFacts, how: Complete, *, called: bool
 ) -> tuple[Complete | Fail, Kept | None]:
     """The output of a run that is complete, kept; without room for it, the run has failed."""
     try:
-        return how, await shop.executor.keep_output(run, how.output)
+        return how, await shop.executor.keep_output(run, how.output, called=called)
     except NodeError as error:
         return Fail(error.failure.code, error.failure.message), None

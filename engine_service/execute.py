@@ -188,14 +188,14 @@ class Executor:
             return self._failed(call, error.failure, final=True)
         return Result(replace(result.fact, blob=kept.blob), kept.text)
 
-    async def keep_output(self, run: RunFacts, output: Any) -> Kept:
-        """Keep what a run gives.
+    async def keep_output(self, run: RunFacts, output: Any, *, called: bool) -> Kept:
+        """Keep what a run gives; one that another run has called gives it to that as text.
 
         Raises:
             Unavailable: The place for files is away.
             NodeError: There is no room for it.
         """
-        return await self._outputs.keep_whole(run, output)
+        return await self._outputs.keep_whole(run, output, as_text=called)
 
     async def read_outputs(self, run: RunFacts, fact: NodeFinished) -> NodeFinished:
         """What the journal knows, with its outputs read from the file that holds them.

@@ -25,6 +25,8 @@ from shared.workflow import Item
 
 T = TypeVar("T")
 _AWAY = "blob_store_away"
+_MOST_TEXT = 8 * 1024 * 1024
+"""What a called run gives to its caller goes through one row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +95,18 @@ class Outputs:
         """
         return await self._write(run, f"{node_id}.jsonl", encode_lines(outputs))
 
-    async def keep_whole(self, run: RunFacts, output: Any) -> Kept:
+    async def keep_whole(self, run: RunFacts, output: Any, *, as_text: bool) -> Kept:
         """Keep what a run gives, as one document.
 
         Raises:
             NodeError: There is no room for it.
             Unavailable: The place for files is away.
         """
+        if as_text:
+            text = encode(output)
+            if len(text) > _MOST_TEXT:
+                raise _too_large(_MOST_TEXT)
+            return Kept(text)
         if not isinstance(output, list):
             text = encode(output)
             if self._files is None or len(text) <= self._inline:
