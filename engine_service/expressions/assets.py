@@ -31,7 +31,7 @@ def expression_realm() -> str:
 @cache
 def code_realm() -> str:
     """The script after which `flowloom(text)` promises the result of a program."""
-    return _realm("run_code", end="kit.installMethods();")
+    return _realm("buffer", "run_code", end="kit.installMethods();")
 
 
 def _realm(*doors: str, end: str) -> str:

@@ -35,7 +35,7 @@ from shared.workflow import JsonObject, Workflow, parse, type_pattern
 
 PLACEHOLDER = "flow.placeholder"
 _OUR_TYPE = re.compile(type_pattern)
-_VERBATIM = {"code.javascript": ("code",), PLACEHOLDER: ("original",)}
+_VERBATIM = {"code.javascript": ("code",), "code.python": ("code",), PLACEHOLDER: ("original",)}
 
 
 @dataclass(frozen=True, slots=True)

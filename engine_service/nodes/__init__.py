@@ -5,6 +5,7 @@ from typing import Any
 from engine_service.node import NodeType
 from engine_service.nodes.ai_chat import AiChat
 from engine_service.nodes.code_javascript import CodeJavascript
+from engine_service.nodes.code_python import CodePython
 from engine_service.nodes.data_aggregate import DataAggregate
 from engine_service.nodes.data_compare import DataCompare
 from engine_service.nodes.data_crypto import DataCrypto
@@ -67,6 +68,7 @@ NODES: tuple[type[NodeType[Any]], ...] = (
     HttpRequestNode,
     SlackMessage,
     CodeJavascript,
+    CodePython,
     AiChat,
     HumanApproval,
     HumanForm,

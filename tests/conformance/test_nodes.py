@@ -358,6 +358,9 @@ class Answering:
     def tls(self, *, verify: bool = True) -> ssl.SSLContext:
         raise AssertionError(f"nobody speaks TLS, with {verify=} or not")
 
+    async def run_python(self, *given: Any) -> SandboxResult:
+        return await self.run(*given)
+
 
 class Hanging(Answering):
     """An outside that never answers, and counts who is waiting for it."""

@@ -46,8 +46,10 @@ function decodeUtf8(bytes) {
   return letters.join("");
 }
 
-kit.base64Encode = (text) => {
-  const bytes = encodeUtf8(text);
+kit.utf8Bytes = encodeUtf8;
+kit.utf8Text = decodeUtf8;
+
+kit.base64Text = (bytes) => {
   let encoded = "";
   for (let at = 0; at < bytes.length; at += 3) {
     const group = (bytes[at] << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0);
@@ -58,7 +60,7 @@ kit.base64Encode = (text) => {
   return encoded;
 };
 
-kit.base64Decode = (text) => {
+kit.base64Bytes = (text) => {
   const bytes = [];
   let bits = 0;
   let count = 0;
@@ -72,8 +74,11 @@ kit.base64Decode = (text) => {
       bytes.push((bits >> count) & 255);
     }
   }
-  return decodeUtf8(bytes);
+  return bytes;
 };
+
+kit.base64Encode = (text) => kit.base64Text(encodeUtf8(text));
+kit.base64Decode = (text) => decodeUtf8(kit.base64Bytes(text));
 
 kit.hash = (text, algorithm) => {
   const name = String(algorithm).toLowerCase();

@@ -2,7 +2,10 @@
 
 import re
 
+from engine_service.code.python_rules import read_python
+from engine_service.code.results import CodeError
 from engine_service.n8n.mapping import CannotMap, Mapped, NodeMapping, SourceNode
+from engine_service.n8n.python_code import to_dicts
 from shared.workflow import JsonObject
 
 _MODES = {"runOnceForAllItems": "all_items", "runOnceForEachItem": "each_item"}
@@ -10,8 +13,7 @@ _ABSENT = {
     "$getWorkflowStaticData": r"\$?getWorkflowStaticData\b",
     "this.helpers": r"\bthis\.helpers\b|\$helpers\b",
     "require": r"\brequire\s*\(",
-    "$input.params": r"\$input\.(params|context)\b",
-    "$prevNode": r"\$prevNode\b",
+    "$input.context": r"\$input\.context\b",
     "$execution.customData": r"\bcustomData\b",
     "$secrets": r"\$secrets\b",
 }
@@ -20,11 +22,30 @@ _ABSENT = {
 
 def _code(node: SourceNode) -> Mapped:
     fields = node.fields
-    if fields.fixed("language", "javaScript") != "javaScript":
-        raise CannotMap("It runs Python; only JavaScript is known here.")
-    fields.ignore("pythonCode", "notice")
     mode = fields.choice("mode", _MODES, "runOnceForAllItems")
+    fields.ignore("pythonCode", "jsCode", "notice")
+    language = fields.fixed("language", "javaScript")
+    if language in ("python", "pythonNative"):
+        return _python(node, mode, with_objects=language == "python")
     return _run(node, str(fields.verbatim("jsCode", "")), mode)
+
+
+def _python(node: SourceNode, mode: str, *, with_objects: bool) -> Mapped:
+    """There `python` was CPython in the browser's way, `pythonNative` one in a process."""
+    code = str(node.fields.verbatim("pythonCode", ""))
+    if not code.strip():
+        raise CannotMap("It holds no code.")
+    written = to_dicts(code) if with_objects else code
+    if written != code:
+        node.fields.differ("Items are dicts: what was item.json.name is item['json']['name'] now.")
+    try:
+        read_python(written)
+    except CodeError as error:
+        node.fields.differ(f"Its Python is not all of Python here: {error.message}.")
+    parameters: JsonObject = {"code": written}
+    if mode != "all_items":
+        parameters["mode"] = mode
+    return Mapped("code.python", parameters)
 
 
 def _function(node: SourceNode) -> Mapped:

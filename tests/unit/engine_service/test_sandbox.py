@@ -60,6 +60,24 @@ async def fails(
         ("return { later: await new Promise(r => setTimeout(() => r(7), 5)) }", [{"later": 7}]),
         ("class Point { constructor(x) { this.x = x } }; return [new Point(3)]", [{"x": 3}]),
         ("let n = 0; for (const i of items) { n += i.json.n } return { n } // done", [{"n": 3}]),
+        ("return { a: Buffer.from('aGk=', 'base64').toString() }", [{"a": "hi"}]),
+        ("return { a: Buffer.from('grüße').toString('base64url') }", [{"a": "Z3LDvMOfZQ"}]),
+        (
+            "return { a: Buffer.from('hi').toString('hex'), n: Buffer.byteLength('ü') }",
+            [{"a": "6869", "n": 2}],
+        ),
+        (
+            "return { b: Buffer.concat([Buffer.from([1]), Buffer.alloc(2, 'a')]) }",
+            [{"b": {"type": "Buffer", "data": [1, 97, 97]}}],
+        ),
+        (
+            "return { is: Buffer.isBuffer(Buffer.from('a')), eq: Buffer.from('a').equals([97]) }",
+            [{"is": True, "eq": True}],
+        ),
+        (
+            "return { a: atob(btoa('hi')), b: structuredClone({ c: [1] }) }",
+            [{"a": "hi", "b": {"c": [1]}}],
+        ),
         ("return []", list[Any]()),
     ],
 )

@@ -56,6 +56,11 @@ PLAIN: list[tuple[str, float, JsonObject, str, JsonObject]] = [
     ("code", 2, {"jsCode": "return items;"}, "code.javascript", {"code": "return items;"}),
     ("code", 2, {"jsCode": "return $json;", "mode": "runOnceForEachItem"}, "code.javascript",
      {"code": "return $json;", "mode": "each_item"}),
+    ("code", 2, {"language": "pythonNative", "pythonCode": "return _items"}, "code.python",
+     {"code": "return _items"}),
+    ("code", 2, {"language": "pythonNative", "mode": "runOnceForEachItem",
+                 "pythonCode": "return _item"}, "code.python",
+     {"code": "return _item", "mode": "each_item"}),
     ("httpRequest", 4.2,
      {"url": "={{ $json.url }}", "sendQuery": True, "options": {"timeout": 5000},
       "queryParameters": {"parameters": [
@@ -223,7 +228,7 @@ def test_plain_operations_of_apps_are_requests(
     [
         ("slack", {"resource": "file", "operation": "upload"}, "file:upload"),
         ("httpRequest", {"url": "a", "method": "={{ $json.m }}"}, "is an expression"),
-        ("code", {"language": "python", "pythonCode": "x"}, "Python"),
+        ("code", {"language": "python", "pythonCode": " "}, "no code"),
         ("wait", {"resume": "form"}, "resuming by 'form'"),
         ("if", {"conditions": {"conditions": [{"operator": {"type": "strange"}}]}}, "strange"),
         ("@n8n/n8n-nodes-langchain.chainLlm", {}, "No language model"),

@@ -1,0 +1,1 @@
+"""Authors' code: what it may say and return, and who runs it, whichever language it is in."""
