@@ -23,6 +23,7 @@ from gateway.gate import Gate
 from gateway.issuer.issuer import Issuer
 from gateway.openapi import describe
 from gateway.routes import (
+    answers,
     approvals,
     auth,
     credentials,
@@ -49,6 +50,7 @@ _ROUTERS = (
     runs.router,
     runs.starting,
     approvals.router,
+    answers.router,
     triggers.router,
     node_types.router,
     credentials.router,

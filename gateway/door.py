@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.errors import BodyTooLarge, BodyTooSlow, respond
+from gateway.errors import BodyTooLarge, BodyTooSlow, respond, shown_path
 from gateway.metrics import REQUESTS
 from shared.errors import NotFound
 from shared.ids import new_id
@@ -72,7 +72,7 @@ class Door:
                 limited = self._limit(headers, receive)
                 await self._app(scope, limited, passage.send)
             except ClientDisconnect:
-                log.debug("client_left", path=scope["path"])
+                log.debug("client_left", path=shown_path(scope["path"]))
             except Exception as error:  # the last place where a failure can still be answered
                 await passage.fail(error, receive)
             passage.close()
@@ -145,14 +145,14 @@ class _Passage:
         if self._answered:
             return
         if self._status:
-            log.error("answer_cut_off", path=request.url.path, exc_info=error)
+            log.error("answer_cut_off", path=shown_path(request.url.path), exc_info=error)
             raise error
         await respond(error, request)(self._scope, receive, self.send)
 
     def close(self) -> None:
         """Measure and log."""
         seconds = time.perf_counter() - self._started_at
-        method, path = self._scope["method"], self._scope["path"]
+        method, path = self._scope["method"], shown_path(self._scope["path"])
         if not self._streams:
             known = method if method in _METHODS else "other"
             REQUESTS.labels(known, self._route(), f"{self._status // 100}xx").observe(seconds)

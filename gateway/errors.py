@@ -5,6 +5,7 @@ with a request, what Starlette says of paths and methods, or a bug, of which it 
 """
 
 import difflib
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -45,6 +46,7 @@ _STATUS_BY_CODE: Mapping[str, int] = {
     "FORM_INVALID": HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 _ISSUER_PATH = "/auth/v1/"
+_LINKS = re.compile(r"^(/v1/answers/).*", re.DOTALL)
 
 
 class MalformedJson(InvalidInput):
@@ -86,6 +88,11 @@ class BodyTooSlow(LimitReached):
 
     reason = "BODY_TOO_SLOW"
     http_status = 408
+
+
+def shown_path(path: str) -> str:
+    """A path as logs show it: behind some, what follows is a secret of whoever was sent it."""
+    return _LINKS.sub(r"\1…", path)
 
 
 def respond(error: Exception, request: Request) -> Response:
@@ -143,7 +150,7 @@ def to_app_error(error: Exception, request: Request) -> AppError:
         case HTTPException():
             return _from_http(error)
         case _:
-            log.error("request_failed", path=request.url.path, exc_info=error)
+            log.error("request_failed", path=shown_path(request.url.path), exc_info=error)
             return Internal("Something went wrong on our side.")
 
 

@@ -24,7 +24,7 @@ METHODS = {method.name: method for service in service_descriptors() for method i
 ROUTES = {
     route.endpoint.__name__: route
     for route in APP.routes
-    if isinstance(route, APIRoute) and route.path.startswith("/v1/")
+    if isinstance(route, APIRoute) and route.path.startswith("/v1/") and route.include_in_schema
 }
 # What REST says in a header, and what the gateway adds itself.
 HEADERS: Mapping[str, str] = {"if_match": "etag"}

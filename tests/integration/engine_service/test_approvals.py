@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -11,22 +11,19 @@ from sqlalchemy import text
 
 from engine_service.asking.links import Links
 from engine_service.servicers.approvals import ApprovalServicer
-from engine_service.store.approvals import approvals
-from engine_service.store.runs import NewRun, insert_runs
 from shared.clock import ManualClock
 from shared.database import Database
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from shared.identity import Principal, Role
-from shared.ids import new_id
 from shared.pb.flowloom.common.v1.document_pb2 import Document
 from shared.pb.flowloom.engine.v1 import (
     approval_pb2,
     approval_service_pb2,
     approval_service_pb2_grpc,
 )
+from tests.support.questions import NOW, ask, signals
 from tests.support.serving import ADA, BOB, acting_as, serving
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 APPROVE = approval_pb2.DECISION_APPROVE
 REJECT = approval_pb2.DECISION_REJECT
 LINKS = Links("s" * 32, "http://127.0.0.1:8000", ManualClock(NOW))
@@ -58,33 +55,6 @@ async def as_ada() -> AsyncIterator[None]:
         yield
 
 
-async def ask(worker: Database, **fields: Any) -> str:
-    """A run that waits for an answer, and its approval's id."""
-    run = NewRun(new_id("run"), "ten_a", new_id("wf"), 1, "live", "api", "start", "{}", NOW)
-    values: dict[str, Any] = {
-        "id": new_id("apr"),
-        "tenant_id": run.tenant_id,
-        "run_id": run.id,
-        "workflow_id": run.workflow_id,
-        "node_id": "ask",
-        "iteration": "2.0",
-        "title": "May I?",
-        "message": "",
-        "approvers": [],
-        "form_schema": None,
-        "created_at": NOW,
-        **fields,
-    }
-    async with worker.transaction() as connection:
-        await insert_runs(connection, [run])
-        await connection.execute(
-            text("INSERT INTO engine.waits VALUES (:id, 'ask', '2.0', 1, :tenant)"),
-            {"id": run.id, "tenant": run.tenant_id},
-        )
-        await connection.execute(approvals.insert().values(values))
-    return str(values["id"])
-
-
 async def answer(servicer: Any, approval_id: str, **fields: Any) -> approval_pb2.Approval:
     request = approval_service_pb2.AnswerApprovalRequest(approval_id=approval_id, **fields)
     return (await servicer.AnswerApproval(request)).approval
@@ -93,14 +63,6 @@ async def answer(servicer: Any, approval_id: str, **fields: Any) -> approval_pb2
 async def get(servicer: Any, approval_id: str) -> approval_pb2.Approval:
     request = approval_service_pb2.GetApprovalRequest(approval_id=approval_id)
     return (await servicer.GetApproval(request)).approval
-
-
-async def signals(worker: Database, approval: approval_pb2.Approval) -> list[dict[str, Any]]:
-    async with worker.transaction() as connection:
-        found = await connection.execute(
-            text("SELECT answer FROM engine.signals WHERE run_id = :id"), {"id": approval.run_id}
-        )
-        return list(found.scalars())
 
 
 def form(value: object) -> Document:
@@ -117,7 +79,7 @@ async def test_an_answer_is_kept_and_reaches_the_run(
     assert answered.status == approval_pb2.APPROVAL_STATUS_APPROVED
     assert (answered.answered_by, answered.comment) == ("ada@example.com", "Go on")
     assert answered.answer_time.ToDatetime(UTC) == NOW
-    assert await signals(worker_database, answered) == [
+    assert await signals(worker_database, answered.run_id) == [
         {
             "decision": "approve",
             "answered_by": "ada@example.com",
@@ -153,7 +115,7 @@ async def test_of_many_answers_at_once_exactly_one_wins(
     assert (len(won), len(lost)) == (1, 9)
     assert {one.code for one in lost} == {"ALREADY_ANSWERED"}
     assert won[0] == await get(servicer, approval_id)
-    assert len(await signals(worker_database, won[0])) == 1
+    assert len(await signals(worker_database, won[0].run_id)) == 1
 
 
 @pytest.mark.parametrize(
@@ -235,7 +197,7 @@ async def test_a_form_that_fits_comes_with_the_answer(
     )
     assert json.loads(answered.form.json) == {"amount": 7, "note": "a\x00b"}
     assert json.loads(answered.form_schema.json) == FORM_SCHEMA
-    [signal] = await signals(worker_database, answered)
+    [signal] = await signals(worker_database, answered.run_id)
     assert signal["form"] == {"amount": 7, "note": "a\x00b"}
 
 
@@ -324,7 +286,7 @@ async def test_a_quorum_decides(
         approval = await vote(servicer, approval_id, email, decision)
         assert isinstance(approval, approval_pb2.Approval)
         seen.append(approval_pb2.ApprovalStatus.Name(approval.status).rpartition("_")[2])
-        woken = await signals(worker_database, approval)
+        woken = await signals(worker_database, approval.run_id)
         assert len(woken) == (approval.status != approval_pb2.APPROVAL_STATUS_PENDING)
     assert seen == statuses
     approval = await get(servicer, approval_id)
@@ -353,7 +315,7 @@ async def test_a_quorum_that_is_raced_for_wakes_once(
     assert approval.status == approval_pb2.APPROVAL_STATUS_APPROVED
     assert len(counted) == len(approval.answers) == 2
     assert len({one.approver for one in approval.answers}) == 2
-    [signal] = await signals(worker_database, approval)
+    [signal] = await signals(worker_database, approval.run_id)
     assert len(signal["answers"]) == 2
 
 
@@ -380,7 +342,7 @@ async def test_a_part_can_be_handed_over(servicer: Any, worker_database: Databas
         "ada@example.com",
         "on holiday",
     )
-    [signal] = await signals(worker_database, approval)
+    [signal] = await signals(worker_database, approval.run_id)
     assert signal["delegations"][0]["to"] == "dee@example.com"
 
 

@@ -1,0 +1,1 @@
+"""Pages for people: rendered here, without scripts unless a page says so, escaped always."""
