@@ -50,12 +50,12 @@ class Caller:
         Raises:
             NodeError: It failed.
         """
-        call = operation.call
+        call = operation.to_call()
         page = self._first(operation)
         if call.pages is None:
             _, answer = await self.send(call, page)
             return _members(call, answer)
-        most, members = operation.most(), list[Any]()
+        most, members = operation.at_most(), list[Any]()
         page = sized(call.pages, page, most)
         for _ in range(MOST_PAGES):
             response, answer = await self.send(call, page)
@@ -117,12 +117,12 @@ class Caller:
         raise AssertionError("the second round returns")
 
     def _first(self, operation: Operation) -> Page:
-        address = self.vendor.address(self.credential, operation.path())
-        body = operation.body()
+        address = self.vendor.address(self.credential, operation.to_path())
+        body = operation.to_body()
         if operation.call.key is not None:
             name, length = operation.call.key
-            body = {name: hashlib.sha256(self.key.encode()).hexdigest()[:length], **body}
-        return Page(with_query(address, operation.query()), body)
+            body = {name: self.token(length), **body}
+        return Page(with_query(address, operation.to_query()), body)
 
     def _request(self, call: Call, page: Page) -> HttpRequest:
         try:
@@ -141,6 +141,10 @@ class Caller:
             timeout=_SECONDS,
             credential=self.credential,
         )
+
+    def token(self, length: int) -> str:
+        """The key, as vendors take it: so many letters and digits."""
+        return hashlib.sha256(self.key.encode()).hexdigest()[:length]
 
     def for_item(self, index: int) -> "Caller":
         """The same caller, for the effect of one item among several."""

@@ -36,22 +36,30 @@ class Connector(ActionNode[Operation]):
         count = len(given.items)
         if not count:
             return Done({MAIN: []})
-        credential = await services.credentials.find(*self.credential_types)
-        if credential is None and self.needs_credential:
-            types = " or ".join(self.credential_types)
-            raise NodeError(Failed("credential_missing", f"It needs a credential: {types}."))
-        caller = Caller(self.vendor, credential, services, services.idempotency_key)
+        caller = await self.caller(services)
 
         async def perform(index: int) -> list[Item]:
             own = caller if count == 1 else caller.for_item(index)
             operation = given.parameters_for(index)
             members = await self.perform(operation, own)
             return [
-                {"json": _as_object(operation.shape(member)), "paired_item": index}
+                {"json": _as_object(operation.shown(member)), "paired_item": index}
                 for member in members
             ]
 
         return await each_item(count, _at_once(given), perform)
+
+    async def caller(self, services: Services) -> Caller:
+        """Who asks the vendor.
+
+        Raises:
+            NodeError: Nobody can: there is no credential, or it cannot be opened.
+        """
+        credential = await services.credentials.find(*self.credential_types)
+        if credential is None:
+            types = " or ".join(self.credential_types)
+            raise NodeError(Failed("credential_missing", f"It needs a credential: {types}."))
+        return Caller(self.vendor, credential, services, services.idempotency_key)
 
     async def perform(self, operation: Operation, caller: Caller) -> list[Any]:
         """Do one operation.
@@ -63,10 +71,10 @@ class Connector(ActionNode[Operation]):
 
     def plan(self, parameters: Operation) -> str:
         shown = without_query(self.address(parameters))
-        return f"{self.vendor.name}: {parameters.call.method} {shown}"
+        return f"{self.vendor.name}: {parameters.to_call().method} {shown}"
 
     def address(self, parameters: Operation) -> str:
-        return self.vendor.address(None, parameters.path())
+        return self.vendor.address(None, parameters.to_path())
 
     def sample(self, given: NodeInput[Operation]) -> Done:
         made: list[Item] = [
@@ -79,7 +87,7 @@ class Connector(ActionNode[Operation]):
     def effect_of(cls, parameters: JsonObject) -> Effect:
         assert issubclass(cls.Parameters, Choice)
         operation = cls.Parameters.find(parameters.get("operation"))
-        return cls.effect if operation is None else operation.call.effect
+        return cls.effect if operation is None else operation.effect_of(parameters)
 
     @classmethod
     def check(cls, parameters: Operation) -> Sequence[tuple[str, str, str]]:
@@ -106,7 +114,7 @@ async def each_item(
 
 def _at_once(given: NodeInput[Operation]) -> int:
     """What changes something is done in the items' order."""
-    reading = given.parameters_for(0).call.effect is Effect.READ
+    reading = given.parameters_for(0).to_call().effect is Effect.READ
     return READS_AT_ONCE if reading else 1
 
 

@@ -15,13 +15,13 @@ from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
 from engine_service.connectors.pages import Pages
-from engine_service.node import Effect, NodeParameters
+from engine_service.node import Effect, Failed, NodeError, NodeParameters
 from engine_service.values.field_types import to_text
 from shared.workflow import JsonObject
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 OPERATION: Any = Field(description="What to do")
-_STEP = re.compile(r"\{(\w+)\}")
+_STEP = re.compile(r"\{(\w+)(\*?)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,11 @@ class Call:
     """The request that an operation makes.
 
     Attributes:
-        path: Below the vendor's base address, with `{field}` where a field's value goes.
+        path: Below the vendor's base address, with `{field}` where a field's value goes, and
+            `{field*}` where its slashes stay such.
         effect: Whether a repeat is harmless: READ and KEYED are repeated when nobody knows what
             became of them, UNSAFE only when the vendor had certainly not begun.
+        bodied: It has a body although it reads or deletes.
         query: Fields that go into the query although the call has a body.
         names: What fields are called there, where it is not what they are called here.
         unsent: Fields that are none of the vendor's business.
@@ -44,6 +46,7 @@ class Call:
     method: Method
     path: str
     effect: Effect = Effect.UNSAFE
+    bodied: bool = False
     query: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict[str, str])
     unsent: tuple[str, ...] = ()
@@ -55,7 +58,7 @@ class Call:
     @property
     def in_path(self) -> Sequence[str]:
         """The fields that the path names."""
-        return _STEP.findall(self.path)
+        return [name for name, _ in _STEP.findall(self.path)]
 
 
 class Operation(NodeParameters):
@@ -69,29 +72,41 @@ class Operation(NodeParameters):
     call: ClassVar[Call]
     sample: ClassVar[JsonObject]
 
-    def path(self) -> str:
-        """The path, filled."""
-        return _STEP.sub(
-            lambda step: quote(to_text(getattr(self, step[1])), safe=""), self.call.path
-        )
+    @classmethod
+    def effect_of(cls, parameters: JsonObject) -> Effect:
+        """What it does to the world with these parameters (as written, expressions unfilled)."""
+        del parameters
+        return cls.call.effect
 
-    def query(self) -> JsonObject:
+    def to_call(self) -> Call:
+        """The request, when it depends on parameters what that is."""
+        return self.call
+
+    def to_path(self) -> str:
+        """The path, filled.
+
+        Raises:
+            NodeError: Some value would lead elsewhere.
+        """
+        return _STEP.sub(self._step, self.call.path)
+
+    def to_query(self) -> JsonObject:
         """What goes into the query."""
         names = self.call.query if self._has_body else self._sendable()
         return {**({} if self._has_body else self.call.fixed), **self._written(names)}
 
-    def body(self) -> Any:
+    def to_body(self) -> Any:
         """What goes into the body; None when there is none."""
         if not self._has_body:
             return None
         names = [name for name in self._sendable() if name not in self.call.query]
         return {**self.call.fixed, **self._written(names)}
 
-    def most(self) -> int | None:
+    def at_most(self) -> int | None:
         """How many items are wanted at most; None for all there are."""
         return None
 
-    def shape(self, member: Any) -> Any:
+    def shown(self, member: Any) -> Any:
         """An item of the answer, as it is given on."""
         return member
 
@@ -101,7 +116,15 @@ class Operation(NodeParameters):
 
     @property
     def _has_body(self) -> bool:
-        return self.call.method not in ("GET", "DELETE")
+        return self.call.bodied or self.call.method not in ("GET", "DELETE")
+
+    def _step(self, step: re.Match[str]) -> str:
+        name, many = step.groups()
+        value = to_text(getattr(self, name))
+        parts = value.strip("/").split("/") if many else [value]
+        if any(not part.strip(".") for part in parts):
+            raise NodeError(Failed("bad_request", f"{name!r} cannot be {value!r}."))
+        return "/".join(quote(part, safe="") for part in parts)
 
     def _sendable(self) -> Sequence[str]:
         kept_back = {"operation", *self.call.in_path, *self.call.unsent}
@@ -120,7 +143,7 @@ class Listing(Operation):
         default=100, ge=1, le=100_000, description="At most this many items; null for all"
     )
 
-    def most(self) -> int | None:
+    def at_most(self) -> int | None:
         return self.limit
 
     def _sendable(self) -> Sequence[str]:

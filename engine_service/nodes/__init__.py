@@ -21,6 +21,7 @@ from engine_service.nodes.data_split import DataSplit
 from engine_service.nodes.data_summarize import DataSummarize
 from engine_service.nodes.data_validate import DataValidate
 from engine_service.nodes.data_xml import DataXml
+from engine_service.nodes.discord_message import DiscordMessage
 from engine_service.nodes.email_send import EmailSend
 from engine_service.nodes.flow_filter import FlowFilter
 from engine_service.nodes.flow_if import FlowIf
@@ -32,12 +33,18 @@ from engine_service.nodes.flow_respond import FlowRespond
 from engine_service.nodes.flow_stop import FlowStop
 from engine_service.nodes.flow_switch import FlowSwitch
 from engine_service.nodes.flow_wait import FlowWait
+from engine_service.nodes.github_api import GitHubApi
+from engine_service.nodes.github_issue import GitHubIssue
+from engine_service.nodes.google_calendar import GoogleCalendar
+from engine_service.nodes.google_sheets import GoogleSheets
 from engine_service.nodes.http_request import HttpRequestNode
 from engine_service.nodes.human_approval import HumanApproval
 from engine_service.nodes.human_form import HumanForm
+from engine_service.nodes.notion_page import NotionPage
 from engine_service.nodes.postgres_query import PostgresQuery
 from engine_service.nodes.redis_command import RedisCommand
 from engine_service.nodes.slack_message import SlackMessage
+from engine_service.nodes.telegram_message import TelegramMessage
 
 NODES: tuple[type[NodeType[Any]], ...] = (
     DataSet,
@@ -67,6 +74,13 @@ NODES: tuple[type[NodeType[Any]], ...] = (
     FlowPlaceholder,
     HttpRequestNode,
     SlackMessage,
+    GitHubIssue,
+    GitHubApi,
+    NotionPage,
+    GoogleCalendar,
+    GoogleSheets,
+    TelegramMessage,
+    DiscordMessage,
     CodeJavascript,
     CodePython,
     AiChat,

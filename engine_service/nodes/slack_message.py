@@ -133,8 +133,8 @@ class _Reaction(Operation):
     name: str = Field(min_length=1, description="The emoji's name: `thumbsup`")
     sample: ClassVar[JsonObject] = {"ok": True}
 
-    def body(self) -> Any:
-        return {**super().body(), "name": self.name.strip(":")}
+    def to_body(self) -> Any:
+        return {**super().to_body(), "name": self.name.strip(":")}
 
 
 class AddReaction(_Reaction):

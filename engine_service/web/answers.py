@@ -43,6 +43,13 @@ def retry_after(response: HttpResponse) -> float | None:
     return max(0.0, (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds())
 
 
+def seconds_until(epoch: str) -> float | None:
+    """Seconds until a moment that is given in seconds since 1970; None when it is none."""
+    if not epoch.isascii() or not epoch.isdigit():
+        return None
+    return max(0.0, float(epoch) - datetime.now(UTC).timestamp())
+
+
 def _text(response: HttpResponse) -> str:
     charset = "utf-8"
     for parameter in response.headers.get("content-type", "").split(";")[1:]:

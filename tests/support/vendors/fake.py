@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 from tests.support.http_server import Answer, Seen, Server, serve
 
@@ -55,7 +56,8 @@ class FakeVendor:
             pattern = _STEP.sub(r"(?P<\1>[^/]+)", path.replace(".", r"\."))
             found = re.fullmatch(pattern, seen.path)
             if found and method == seen.method:
-                return handle(seen, **found.groupdict())
+                steps = {name: unquote(step) for name, step in found.groupdict().items()}
+                return handle(seen, **steps)
         return self.unknown(seen)
 
 
