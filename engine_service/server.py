@@ -19,7 +19,9 @@ import structlog
 import uvloop
 from pydantic import ValidationError
 
+from engine_service.asking.delivery import Delivery
 from engine_service.asking.links import Links
+from engine_service.asking.postman import Postman
 from engine_service.blobs.collecting import Collector
 from engine_service.blobs.keeper import BlobLimits, Keeper
 from engine_service.blobs.objects import Objects
@@ -81,6 +83,7 @@ class Engine:
 
     worker: Worker
     scheduler: Scheduler
+    postman: Postman
     collector: Collector | None
     services: tuple[Service, ...]
 
@@ -112,6 +115,8 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
     keeper = _keeper(settings, databases.app, clock)
     world = World(http, sandbox, models, keychain, network, keeper)
     links = Links(secret, settings.engine_public_url, clock)
+    delivery = Delivery(http, network, clock)
+    postman = Postman(databases.worker, keychain, delivery, links, clock)
     worker = Worker(databases, catalogue, world, evaluator, clock, _options(settings))
     journal, feed = worker.journal, worker.feed
     results = Results(keeper)
@@ -140,6 +145,7 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
         yield Engine(
             worker,
             Scheduler(databases.worker, catalogue, clock),
+            postman,
             Collector(databases.worker, keeper.objects, clock) if keeper else None,
             services,
         )
@@ -203,7 +209,10 @@ async def serve(settings: Settings) -> None:
             loop.add_signal_handler(number, stopping.set)
         async with asyncio.TaskGroup() as group:
             work = group.create_task(engine.worker.run())
-            upkeep = [group.create_task(engine.scheduler.run())]
+            upkeep = [
+                group.create_task(engine.scheduler.run()),
+                group.create_task(engine.postman.run()),
+            ]
             if engine.collector is not None:
                 upkeep.append(group.create_task(engine.collector.run()))
             await server.start()

@@ -74,7 +74,7 @@ class HumanApproval(ActionNode[ApprovalParameters]):
     outputs = (APPROVED, REJECTED, TIMEOUT)
     per_item = False
     effect = Effect.READ
-    credential_types = ("slack.token",)
+    credential_types = ("smtp.account", "slack.token")
     examples: ClassVar[tuple[JsonObject, ...]] = (
         {
             "title": "Send the offer to {{ $json.customer }}?",

@@ -56,7 +56,7 @@ class HumanForm(ActionNode[FormParameters]):
     outputs = (MAIN, TIMEOUT)
     per_item = False
     effect = Effect.READ
-    credential_types = ("slack.token",)
+    credential_types = ("smtp.account", "slack.token")
     examples: ClassVar[tuple[JsonObject, ...]] = (
         {
             "title": "Details for {{ $json.customer }}",
