@@ -43,7 +43,7 @@ class Connector(ActionNode[Operation]):
             operation = given.parameters_for(index)
             members = await self.perform(operation, own)
             return [
-                {"json": _as_object(operation.shown(member)), "paired_item": index}
+                {"json": as_object(operation.shown(member)), "paired_item": index}
                 for member in members
             ]
 
@@ -133,5 +133,6 @@ def _outcome(answers: Sequence[list[Item] | Failed]) -> Outcome:
     return Done({MAIN: items}, failures)
 
 
-def _as_object(value: Any) -> JsonObject:
+def as_object(value: Any) -> JsonObject:
+    """A value as an item holds it."""
     return cast("JsonObject", value) if isinstance(value, dict) else {"data": value}

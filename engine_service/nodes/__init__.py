@@ -37,6 +37,7 @@ from engine_service.nodes.github_api import GitHubApi
 from engine_service.nodes.github_issue import GitHubIssue
 from engine_service.nodes.google_calendar import GoogleCalendar
 from engine_service.nodes.google_sheets import GoogleSheets
+from engine_service.nodes.graphql_request import GraphQlRequest
 from engine_service.nodes.http_request import HttpRequestNode
 from engine_service.nodes.human_approval import HumanApproval
 from engine_service.nodes.human_form import HumanForm
@@ -73,6 +74,7 @@ NODES: tuple[type[NodeType[Any]], ...] = (
     FlowNoop,
     FlowPlaceholder,
     HttpRequestNode,
+    GraphQlRequest,
     SlackMessage,
     GitHubIssue,
     GitHubApi,
