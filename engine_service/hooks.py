@@ -126,6 +126,11 @@ def refused(status: int, message: str) -> Answer:
     return Answer(status, _JSON, orjson.dumps({"message": message}))
 
 
+def answered(body: JsonObject) -> Answer:
+    """The delivery is from who it should be, and starts nothing."""
+    return Answer(200, _JSON, orjson.dumps(body))
+
+
 def of_response(response: JsonObject) -> Answer:
     """What a responding node said; a body is JSON unless the node names another type of text."""
     headers = {str(name).lower(): str(value) for name, value in response["headers"].items()}

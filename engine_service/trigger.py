@@ -97,6 +97,16 @@ class Accepted:
     response_mode: str
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An incoming request from who it should be that starts nothing, and what it is answered.
+
+    Handshakes, and events that nobody asked for, are such.
+    """
+
+    body: JsonObject
+
+
 class WebhookTrigger(Trigger[P]):
     """A trigger that an HTTP request sets off."""
 
@@ -107,5 +117,5 @@ class WebhookTrigger(Trigger[P]):
     @abstractmethod
     def receive(
         self, parameters: P, request: IncomingRequest, secret: str, now: datetime
-    ) -> Accepted | Refused:
+    ) -> Accepted | Answered | Refused:
         """Verify the request (constant time, with tolerance) and shape it into an item."""

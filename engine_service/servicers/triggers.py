@@ -18,7 +18,7 @@ from engine_service.hooks import Answer, Listener, Listeners
 from engine_service.journal import Journal
 from engine_service.store import triggers
 from engine_service.store.runs import InsertedRun, NewRun
-from engine_service.trigger import Accepted, IncomingRequest, Refused
+from engine_service.trigger import Accepted, Answered, IncomingRequest, Refused
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import NotFound
@@ -91,6 +91,8 @@ class TriggerServicer(trigger_service_pb2_grpc.TriggerServiceServicer):
             verdict = self._receive(listener, incoming)
         if isinstance(verdict, Refused):
             return _response("", hooks.refused(verdict.status, verdict.message))
+        if isinstance(verdict, Answered):
+            return _response("", hooks.answered(verdict.body))
         try:
             run = self._run(listener, verdict)
         except NotJson as error:
@@ -109,7 +111,9 @@ class TriggerServicer(trigger_service_pb2_grpc.TriggerServiceServicer):
             ticket.changed.set()  # it began earlier, so look at once
             return await self._answer(begun, ticket, verdict)
 
-    def _receive(self, listener: Listener, incoming: IncomingRequest) -> Accepted | Refused:
+    def _receive(
+        self, listener: Listener, incoming: IncomingRequest
+    ) -> Accepted | Answered | Refused:
         row, now = listener.row, self._clock.now()
         return listener.trigger.receive(listener.parameters, incoming, row.secret, now)
 

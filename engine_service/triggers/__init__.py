@@ -3,8 +3,16 @@
 from typing import Any
 
 from engine_service.trigger import Trigger
+from engine_service.triggers.github import GitHubTrigger
 from engine_service.triggers.manual import ManualTrigger
 from engine_service.triggers.schedule import Schedule
+from engine_service.triggers.slack import SlackTrigger
 from engine_service.triggers.webhook import Webhook
 
-TRIGGERS: tuple[type[Trigger[Any]], ...] = (ManualTrigger, Webhook, Schedule)
+TRIGGERS: tuple[type[Trigger[Any]], ...] = (
+    ManualTrigger,
+    Webhook,
+    SlackTrigger,
+    GitHubTrigger,
+    Schedule,
+)

@@ -49,9 +49,11 @@ class Engine:
     feed: Feed
     worker: Database
 
-    async def activate(self, owner: Principal = ADA, **parameters: Any) -> str:
+    async def activate(
+        self, owner: Principal = ADA, kind: str = "trigger.webhook", **parameters: Any
+    ) -> str:
         """Turn a webhook on; its workflow's id."""
-        hook = {"id": "hook", "name": "Hook", "type": "trigger.webhook", "parameters": parameters}
+        hook = {"id": "hook", "name": "Hook", "type": kind, "parameters": parameters}
         definition = Document(json=json.dumps({"nodes": [hook]}).encode())
         with acting_as(owner):
             request = workflow_service_pb2.CreateWorkflowRequest(definition=definition)
@@ -322,6 +324,44 @@ async def test_another_active_version_holds_at_once(engine: Engine) -> None:
     assert (await engine.fire(f"ten_a/{path}", method="PUT")).status == 202
     assert (await engine.fire(f"ten_a/{path}")).status == 405
     assert [run.version for run in await engine.runs(workflow_id)] == [1, 1, 2]
+
+
+# --- vendors' events
+
+
+def of_github(body: bytes, secret: str, event: str = "issues") -> dict[str, str]:
+    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return {
+        "x-github-event": event,
+        "x-github-delivery": "d-1",
+        "x-hub-signature-256": f"sha256={signature}",
+    }
+
+
+async def test_a_vendors_event_starts_runs_of_the_tenant_whose_secret_signed_it(
+    engine: Engine,
+) -> None:
+    path, body = unique(), b'{"action": "opened"}'
+    ours = await engine.activate(kind="trigger.github", path=path, secret="ours")
+    theirs = await engine.activate(BOB, kind="trigger.github", path=path, secret="theirs")
+    first = await engine.fire(f"ten_a/{path}", body, of_github(body, "ours"))
+    again = await engine.fire(f"ten_a/{path}", body, of_github(body, "ours"))
+    assert (first.status, again.status) == (202, 202)
+    assert first.run_id == again.run_id
+    crossed = await engine.fire(f"ten_b/{path}", body, of_github(body, "ours"))
+    assert (crossed.status, crossed.run_id) == (401, "")
+    assert len(await engine.runs(ours)) == 1
+    assert await engine.runs(theirs) == []
+    listed = await engine.listed(ours)
+    assert b"ours" not in listed[0].parameters.json
+
+
+async def test_a_vendors_handshake_is_answered_and_starts_nothing(engine: Engine) -> None:
+    path, body = unique(), b'{"zen": "Design for failure."}'
+    workflow = await engine.activate(kind="trigger.github", path=path, secret="ours")
+    answer = await engine.fire(f"ten_a/{path}", body, of_github(body, "ours", "ping"))
+    assert (answer.status, json.loads(answer.body), answer.run_id) == (200, {"pong": True}, "")
+    assert await engine.runs(workflow) == []
 
 
 # --- waiting for what comes of it
