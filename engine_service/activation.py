@@ -40,18 +40,23 @@ from engine_service.execute import Executor, Result
 from engine_service.journal import Journal
 from engine_service.keeping import Kept
 from engine_service.node import Failed, NodeError
+from engine_service.outlet import RunOutlet, budget_of
 from engine_service.program import Program, Programs
 from engine_service.question import Question
 from engine_service.record import Recorder
 from engine_service.run_input import items_of
 from engine_service.state import Execution, Phase, RunState
-from engine_service.store.journal import ClaimedRun, expire, read_answers, read_facts
+from engine_service.store.journal import (
+    ClaimedRun,
+    expire,
+    read_answers,
+    read_facts,
+)
 from engine_service.store.runs import driver_of
 from engine_service.surroundings import Surroundings
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import AppError, Unavailable
-from shared.workflow import JsonObject
 
 log = structlog.get_logger()
 
@@ -106,6 +111,7 @@ class Activation:
         self._signalled = False
         self._written: Written | None = None
         self._pen = _Pen(shop.journal, self._recorder)
+        self._outlet = RunOutlet(self._recorder, self._send, shop.database)
 
     def signal(self) -> None:
         """An answer came for one of the run's nodes."""
@@ -156,7 +162,9 @@ class Activation:
         self._program: Program = programs.find(*key) or await programs.get(*key)
         known = run.id, run.tenant_id, run.workflow_id, run.version, run.mode, run.trigger
         around = await self._shop.surroundings.of(run.tenant_id, self._program.uses_variables)
-        self._facts = RunFacts(*known, *around)
+        limits = self._program.workflow.settings.budget
+        budget = await budget_of(self._shop.database, run.id, limits)
+        self._facts = RunFacts(*known, *around, budget)
         fresh = run.last_sequence == 1
         facts = {} if fresh else await _read_facts(self._shop, self._facts)
         self._state = RunState(self._program.flow, items_of(decode(run.input)), facts)
@@ -246,7 +254,7 @@ class Activation:
         async with self._effects, self._shop.effects:
             if call.node.announces and not self._shop.claims.are_fresh():
                 raise _Gone
-            result = await self._shop.executor.attempt(call, self)
+            result = await self._shop.executor.attempt(call, self._outlet)
         self._happened.append((call, result))
 
     async def _expire(self, execution: Execution) -> None:
@@ -261,16 +269,6 @@ class Activation:
         answer = next((one for one in answers if (one.key, one.attempt) == key), None)
         nobody = NodeAnswered(node_id, iteration, execution.attempt, now, None)
         self._happened.append(answer or nobody)
-
-    async def delta(self, execution: Execution, data: JsonObject) -> None:
-        """Tell watchers of a node's progress."""
-        self._recorder.delta(execution, data)
-        self._send()
-
-    async def line(self, execution: Execution, level: str, message: str) -> None:
-        """Write a line to the run's log."""
-        self._recorder.line(execution, level, message)
-        self._send()
 
     # --- waiting
 

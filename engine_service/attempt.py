@@ -18,6 +18,7 @@ from engine_service.lineage import Outputs, Pairs, Written, previous
 from engine_service.node import Failed, ItemFailure, NodeInput, NodeParameters, Resumption
 from engine_service.program import Program, ReadyNode
 from engine_service.state import Execution, RunState
+from shared.llm import Budget
 from shared.workflow import Item, violations_of
 
 MANY = 1_000
@@ -32,6 +33,7 @@ class RunFacts:
 
     Attributes:
         variables: The tenant's, as `$vars`. env: What the operator lets it see, as `$env`.
+        budget: What its models may use, if there is a limit.
     """
 
     id: str
@@ -42,6 +44,7 @@ class RunFacts:
     trigger: str
     variables: Mapping[str, Any] = field(default_factory=dict[str, Any])
     env: Mapping[str, str] = field(default_factory=dict[str, str])
+    budget: Budget | None = None
 
 
 @dataclass(slots=True)
@@ -106,20 +109,20 @@ def fill_now(call: Call) -> Filled | Failed:
         return Filled(_given(call, call.inputs, [node.fixed]))
     indexes = _indexes(node, call.items)
     nothing = [None] * len(node.compiled.slots)
-    outcomes = node.compiled.fill(nothing, _scope(call, call.items), indexes)
-    return _sorted_out(call, indexes, [_parameters(node, outcome) for outcome in outcomes])
+    outcomes = node.compiled.fill(nothing, scope_of(call, call.items), indexes)
+    return _sorted_out(call, indexes, [parameters_of(node, outcome) for outcome in outcomes])
 
 
 async def fill(call: Call, evaluator: Evaluator) -> Filled | Failed:
     """Fill the parameters of any node."""
     indexes = _indexes(call.node, call.items)
-    scope = _scope(call, call.items)
+    scope = scope_of(call, call.items)
     outcomes = await evaluator.resolve_each(call.node.compiled, scope, indexes)
     made: list[NodeParameters | Failed] = []
     for start in range(0, len(outcomes), _AT_ONCE):
         if start:
             await asyncio.sleep(0)  # other runs have their turn, and claims are kept
-        made += [_parameters(call.node, one) for one in outcomes[start : start + _AT_ONCE]]
+        made += [parameters_of(call.node, one) for one in outcomes[start : start + _AT_ONCE]]
     return _sorted_out(call, indexes, made)
 
 
@@ -128,7 +131,8 @@ def _indexes(node: ReadyNode, first: Sequence[Item]) -> Sequence[int]:
     return range(len(first)) if each else (0,)
 
 
-def _scope(call: Call, items: Sequence[Item]) -> Scope:
+def scope_of(call: Call, items: Sequence[Item]) -> Scope:
+    """What expressions of a node see while it runs, or what is attached to it."""
     run, workflow, execution = call.run, call.program.workflow, call.execution
     node = call.node.definition
     index = execution.iteration[-1] if execution.iteration else 0
@@ -158,7 +162,7 @@ def _scope(call: Call, items: Sequence[Item]) -> Scope:
 def _given(
     call: Call, inputs: Mapping[str, list[Item]], parameters: Sequence[NodeParameters]
 ) -> NodeInput[Any]:
-    run, execution = call.run, call.execution
+    execution = call.execution
     resumption = None
     if execution.waited is not None:
         answer = execution.answer.answer if execution.answer else None
@@ -168,17 +172,23 @@ def _given(
         parameters=parameters,
         inputs=inputs,
         arrived=frozenset([arrival.edge.input for arrival in execution.arrivals]),
-        run={
-            "id": run.id,
-            "mode": run.mode,
-            "workflow_id": run.workflow_id,
-            "workflow_name": call.program.workflow.name,
-            "trigger": run.trigger,
-        },
+        run=run_facts(call),
         now=call.now.astimezone(call.program.zone),
         resumption=resumption,
-        scope=lambda: _scope(call, call.items),
+        scope=lambda: scope_of(call, call.items),
     )
+
+
+def run_facts(call: Call) -> Mapping[str, str]:
+    """What a node is told of its run."""
+    run = call.run
+    return {
+        "id": run.id,
+        "mode": run.mode,
+        "workflow_id": run.workflow_id,
+        "workflow_name": call.program.workflow.name,
+        "trigger": run.trigger,
+    }
 
 
 def _sorted_out(
@@ -206,7 +216,8 @@ def _sorted_out(
     return Filled(_given(call, fewer, parameters), kept, failures)
 
 
-def _parameters(node: ReadyNode, outcome: Any) -> NodeParameters | Failed:
+def parameters_of(node: ReadyNode, outcome: Any) -> NodeParameters | Failed:
+    """What was filled, as the node's type takes it."""
     if isinstance(outcome, ExpressionError):
         where = f" (in {outcome.pointer})" if outcome.pointer else ""
         return Failed(outcome.code.lower(), f"{outcome.message}{where}")

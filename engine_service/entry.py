@@ -4,9 +4,9 @@ Everything in an entry is committed together or not at all. What it becomes in t
 here, in rows; `store/journal.py` has the statements.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum, auto
 
 import orjson
@@ -71,6 +71,8 @@ class Entry:
         starts: Runs that begin with it, because a wait is for them or its end gives rise to them.
         release: Give the run back to whoever wants it.
         has_waited: The run may have open waits, which its end closes.
+        progress: Rows of steps of its actions.
+        used: What its models used, by day; `model_calls` and the like.
     """
 
     run: ClaimedRun
@@ -88,6 +90,8 @@ class Entry:
     sleep: Sleep | None = None
     release: bool = False
     has_waited: bool = False
+    progress: list[JsonObject] = field(default_factory=list[JsonObject])
+    used: list[JsonObject] = field(default_factory=list[JsonObject])
 
     @property
     def last_sequence(self) -> int:
@@ -96,7 +100,9 @@ class Entry:
 
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        return not (self.events or self.facts or self.end or self.sleep or self.release)
+        return not (
+            self.events or self.facts or self.progress or self.end or self.sleep or self.release
+        )
 
     def lets_go(self) -> bool:
         """Whether the claim is over once it is written."""
@@ -179,6 +185,8 @@ def writing_rows(entries: Sequence[Entry]) -> Writing:
         waits=[row for entry in entries for row in entry.waits],
         approvals=[row for entry in entries for row in entry.approvals],
         closing=[{"run_id": e.run.id} for e in entries if e.end is not None and e.has_waited],
+        progress=[row for entry in entries for row in entry.progress],
+        usage=[row for entry in entries for row in _counted(entry)],
     )
 
 
@@ -200,6 +208,29 @@ def _packed(entry: Entry) -> JsonObject:
         "tenant_id": entry.run.tenant_id,
         "events": orjson.dumps(entry.events).decode(),
     }
+
+
+_UNUSED = {
+    "runs": 0,
+    "nodes": 0,
+    "model_calls": 0,
+    "input_tokens": 0,
+    "output_tokens": 0,
+    "cost_usd": "0",
+    "unpriced": 0,
+}
+
+
+def _counted(entry: Entry) -> Iterator[JsonObject]:
+    """What an entry adds to its tenant's usage."""
+    about: JsonObject = {**_UNUSED, "run_id": entry.run.id, "tenant_id": entry.run.tenant_id}
+    for used in entry.used:
+        yield {**about, **used}
+    nodes = [fact for fact in entry.facts if fact["kind"] == "finished"]
+    if entry.end is not None or nodes:
+        at: datetime = entry.end.at if entry.end is not None else nodes[-1]["at"]
+        day = at.astimezone(UTC).date()
+        yield {**about, "day": day, "runs": int(entry.end is not None), "nodes": len(nodes)}
 
 
 def _move(entry: Entry) -> JsonObject:

@@ -6,13 +6,18 @@ awaits a worker process or the world (`attempt`). Nothing here knows the databas
 other nodes, except through what expressions can see.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
-import structlog
-
+from engine_service.attached import (
+    Bench,
+    CredentialSource,
+    attached_to,
+    compute,
+    let_act,
+    unexpected,
+)
 from engine_service.attempt import MANY, Call, Filled, RunFacts, fill, fill_now
 from engine_service.blob import Blobs, NoBlobs
 from engine_service.encoding import NotJson, encode
@@ -28,7 +33,6 @@ from engine_service.judgement import retry_at, with_failures
 from engine_service.keeping import BlobSource, Kept, Limits, Outputs
 from engine_service.node import (
     ERROR,
-    ActionNode,
     Credentials,
     Done,
     Failed,
@@ -37,37 +41,30 @@ from engine_service.node import (
     Network,
     NoCredentials,
     NodeError,
-    NodeInput,
     NoNetwork,
     Outcome,
-    PureNode,
     Response,
     Services,
     Waiting,
 )
-from engine_service.program import ReadyNode
+from engine_service.progress import InMind, Progress
 from engine_service.question import Question
+from engine_service.spending import NodePurse, Spending
 from engine_service.state import Execution
-from engine_service.values import patterns
 from engine_service.vault.veil import hidden, veiled
 from shared.clock import Clock
 from shared.errors import Unavailable
+from shared.llm import Usage
 from shared.workflow import Item, JsonObject
-
-log = structlog.get_logger()
-
-
-class CredentialSource(Protocol):
-    """Where credentials come from; engine_service/vault/keychain.py is the real one."""
-
-    def of(self, tenant_id: str, references: Mapping[str, str]) -> Credentials:
-        """What a node refers to, in its tenant."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What actions touch the world with: HTTP, code, models, credentials, connections, files."""
+    """What actions touch the world with: HTTP, code, models, credentials, connections, files.
+
+    Attributes:
+        spending: What tenants may use of language models; None where nobody pays.
+    """
 
     http: HttpClient
     sandbox: Any
@@ -75,6 +72,7 @@ class World:
     keychain: CredentialSource | None = None
     network: Network = field(default_factory=NoNetwork)
     files: BlobSource | None = None
+    spending: Spending | None = None
 
 
 class Outlet(Protocol):
@@ -87,6 +85,32 @@ class Outlet(Protocol):
     async def line(self, execution: Execution, level: str, message: str) -> None:
         """A line for the run's log."""
         ...
+
+    def spent(self, execution: Execution, usage: Usage) -> None:
+        """A call of a model was paid."""
+        ...
+
+    def progress(self, execution: Execution) -> Progress:
+        """Where it writes its steps down."""
+        ...
+
+
+class Silence:
+    """An outlet that nobody listens to."""
+
+    async def delta(self, execution: Execution, data: JsonObject) -> None:
+        """Drop it."""
+
+    async def line(self, execution: Execution, level: str, message: str) -> None:
+        """Drop it."""
+
+    def spent(self, execution: Execution, usage: Usage) -> None:
+        """Drop it."""
+
+    def progress(self, execution: Execution) -> Progress:
+        """Keep it nowhere."""
+        del execution
+        return InMind()
 
 
 @dataclass(slots=True)
@@ -127,7 +151,7 @@ class Executor:
         try:
             result = self._compute_all(call)
         except Exception as error:  # as in `attempt`
-            return self._failed(call, _unexpected(node, error), final=True)
+            return self._failed(call, unexpected(node, error), final=True)
         return None if result.heavy else result
 
     async def attempt(self, call: Call, outlet: Outlet) -> Result:
@@ -141,7 +165,7 @@ class Executor:
         except Unavailable:
             raise
         except Exception as error:  # it would end every engine's work on the run
-            return self._failed(call, _unexpected(call.node, error), final=True)
+            return self._failed(call, unexpected(call.node, error), final=True)
 
     async def _attempt(self, call: Call, outlet: Outlet) -> Result:
         node = call.node
@@ -176,7 +200,7 @@ class Executor:
         return self._computed(call, filled)
 
     def _computed(self, call: Call, filled: Filled) -> Result:
-        return self._judge(call, _compute(call.node, filled.given), filled)
+        return self._judge(call, compute(call.node, filled.given), filled)
 
     async def _kept(self, call: Call, result: Result) -> Result:
         """A result whose outputs are kept, wherever they belong."""
@@ -220,25 +244,11 @@ class Executor:
     async def _act(self, call: Call, filled: Filled, outlet: Outlet) -> Outcome:
         """Let an action do its work; what it opened for that does not leave with the outcome."""
         credentials = self._credentials(call)
-        outcome = await self._let_act(call, filled, self._services(call, outlet, credentials))
+        services = self._services(call, outlet, credentials)
+        bench = Bench(self._evaluator, self._world.keychain, self._limits.seconds)
+        services = replace(services, attached=attached_to(call, filled, bench, services))
+        outcome = await let_act(call.node, filled.given, services, self._limits.seconds)
         return veiled(outcome, credentials.hide) if call.node.definition.credentials else outcome
-
-    async def _let_act(self, call: Call, filled: Filled, services: Services) -> Outcome:
-        action = cast("ActionNode[Any]", call.node.type)
-        seconds = call.node.definition.settings.timeout or self._limits.seconds
-        limit = asyncio.timeout(seconds)
-        try:
-            async with limit:
-                return await action.run(filled.given, services)
-        except NodeError as error:
-            return error.failure
-        except TimeoutError as error:
-            if not limit.expired():
-                return _unexpected(call.node, error)
-            message = f"The node did not end within {seconds:g} seconds."
-            return Failed("timeout", message, retryable=True, outcome_known=False)
-        except Exception as error:  # a node's mistake must not reach other runs
-            return _unexpected(call.node, error)
 
     def _credentials(self, call: Call) -> Credentials:
         keychain, references = self._world.keychain, call.node.definition.credentials
@@ -270,6 +280,13 @@ class Executor:
             network=self._world.network,
             blobs=self._blobs(call),
             most_bytes=self._limits.output_bytes,
+            purse=NodePurse(
+                self._world.spending,
+                call.run.tenant_id,
+                call.run.budget,
+                lambda usage: outlet.spent(execution, usage),
+            ),
+            progress=outlet.progress(execution),
         )
 
     # --- judging
@@ -366,24 +383,9 @@ def idempotency_key(run_id: str, execution: Execution) -> str:
     return f"{run_id}:{node_id}:{iteration_text(iteration)}".rstrip(":")
 
 
-def _compute(node: ReadyNode, given: NodeInput[Any]) -> Outcome:
-    try:
-        with patterns.Budget():
-            return cast("PureNode[Any]", node.type).run(given)
-    except NodeError as error:
-        return error.failure
-    except Exception as error:  # a node's mistake must not reach other runs
-        return _unexpected(node, error)
-
-
 def _is_large(outcome: Outcome) -> bool:
     """Whether there is so much to say that others would notice."""
     return isinstance(outcome, Done) and sum(map(len, outcome.outputs.values())) > MANY
-
-
-def _unexpected(node: ReadyNode, error: Exception) -> Failed:
-    log.error("node_broke", type=node.type.type, exc_info=error)
-    return Failed("internal_error", "Something went wrong inside this node.")
 
 
 def _passed_on(call: Call) -> Done:

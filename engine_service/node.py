@@ -27,12 +27,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from engine_service.failure import Failed as Failed
 from engine_service.failure import NodeError as NodeError
+from engine_service.model_argument import ModelArgument
 from engine_service.outcome import Callee as Callee
 from engine_service.outcome import ChildRun as ChildRun
 from engine_service.outcome import Done as Done
@@ -131,6 +132,55 @@ class NodeInput(Generic[P]):
     def parameters_for(self, index: int) -> P:
         """The parameters as filled for the item at `index`."""
         return self.parameters[index if len(self.parameters) > 1 else 0]
+
+
+class Attached(Protocol):
+    """A node that is attached to the one that runs, and belongs to it."""
+
+    @property
+    def definition(self) -> NodeDefinition:
+        """The node as the author wrote it."""
+        ...
+
+    @property
+    def type(self) -> "NodeType[Any]":
+        """Its type."""
+        ...
+
+    @property
+    def asks_for(self) -> Sequence[ModelArgument]:
+        """What its parameters ask a model for."""
+        ...
+
+    @property
+    def services(self) -> "Services":
+        """What it may use itself: its own credentials, and what is attached to it."""
+        ...
+
+    async def fill(self, index: int) -> NodeParameters:
+        """Its parameters, filled for an item of the node that it is attached to.
+
+        Raises:
+            NodeError: They cannot be filled.
+        """
+        ...
+
+    async def run(
+        self,
+        index: int,
+        arguments: JsonObject,
+        call: str,
+        resumption: Resumption | None = None,
+    ) -> Outcome:
+        """Run it as a tool, with what a model said.
+
+        Args:
+            index: The item of the node that it is attached to.
+            arguments: Values by name; the tool's item has them over that item's fields.
+            call: Which call it is: part of its idempotency key.
+            resumption: Set when it had returned `Waiting`.
+        """
+        ...
 
 
 # --- what a node declares

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 from engine_service.blob import Blobs, NoBlobs
 from engine_service.failure import Failed, NodeError
 from engine_service.outcome import Callee, ChildRun
+from engine_service.progress import InMind, Progress
+from engine_service.purse import FreePurse, Purse
 from shared.workflow import Item, JsonObject
 
 
@@ -260,6 +262,11 @@ def _nothing_to_call(*wanted: object) -> NodeError:
     return NodeError(Failed("no_workflows", "No workflow can be called from here."))
 
 
+def _nothing_attached(kind: str) -> Sequence[Any]:
+    del kind
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What an action may use.
@@ -276,6 +283,9 @@ class Services:
         blobs: Files, which items refer to (engine_service/blobs).
         most_bytes: The largest output a node may give, as JSON.
         workflows: Other workflows, to be called.
+        purse: What pays for calls of models.
+        progress: Where an action of several steps writes them down.
+        attached: What is attached to the node, by kind: each a `node.Attached`.
     """
 
     http: HttpClient
@@ -289,3 +299,6 @@ class Services:
     blobs: Blobs = field(default_factory=NoBlobs)
     most_bytes: int = 10 * 1024 * 1024
     workflows: Workflows = field(default_factory=NoWorkflows)
+    purse: Purse = field(default_factory=FreePurse)
+    progress: Progress = field(default_factory=InMind)
+    attached: Callable[[str], Sequence[Any]] = _nothing_attached

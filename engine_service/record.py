@@ -5,7 +5,7 @@ else continues while the run is claimed. It decides nothing and awaits nothing.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import orjson
 
@@ -13,15 +13,17 @@ from engine_service.attempt import Call
 from engine_service.decide import Complete, Fail
 from engine_service.encoding import encode
 from engine_service.entry import End, Entry
-from engine_service.events import NodeFailed, NodeFinished, NodeWaited, iteration_text
+from engine_service.events import Key, NodeFailed, NodeFinished, NodeWaited, iteration_text
 from engine_service.execute import Result
 from engine_service.flow import DONE
 from engine_service.keeping import Kept
 from engine_service.question import Question
+from engine_service.spending import NOTHING, shown
 from engine_service.state import Execution, RunState
 from engine_service.store.journal import ClaimedRun
 from shared.clock import Clock
 from shared.ids import new_id
+from shared.llm import Usage
 from shared.workflow import JsonObject
 
 
@@ -35,6 +37,13 @@ class Recorder:
         self._entry = Entry(run, run.last_sequence + 1)
         self._started_at = run.started_at
         self._has_waited = run.status == "waiting" or run.last_sequence > 1
+        self._used: dict[Key, Usage] = {}
+        self._calls: dict[Key, int] = {}
+
+    @property
+    def run_id(self) -> str:
+        """Whose history it is."""
+        return self._run.id
 
     def is_empty(self) -> bool:
         """Whether nothing has happened since the last entry was taken."""
@@ -116,6 +125,7 @@ class Recorder:
                 self._finished(call, fact, result.outputs)
             case NodeFailed():
                 detail = {"code": fact.code, "message": fact.message, "retry_at": fact.retry_at}
+                detail |= self._usage(execution)
                 self._note(execution, "failed", call.now, fact.at, detail=detail)
                 error = {"code": fact.code, "message": fact.message}
                 about = {**self._attempt(execution), "error": error}
@@ -147,6 +157,35 @@ class Recorder:
         """A node tells of its progress."""
         self._tell("node.delta", self._clock.now(), {**self._attempt(execution), "delta": data})
 
+    def spent(self, execution: Execution, usage: Usage) -> None:
+        """A node has called a model."""
+        key = execution.key
+        self._used[key] = self._used.get(key, NOTHING) + usage
+        self._calls[key] = self._calls.get(key, 0) + 1
+        self._entry.used.append(
+            {
+                "day": self._clock.now().astimezone(UTC).date(),
+                "model_calls": 1,
+                "input_tokens": usage.input_tokens,
+                "output_tokens": usage.output_tokens,
+                "cost_usd": str(usage.cost_usd or 0),
+                "unpriced": int(usage.cost_usd is None),
+            }
+        )
+
+    def progress(self, execution: Execution, number: int, step: JsonObject) -> None:
+        """An action has come a step further."""
+        self._entry.progress.append(
+            {
+                "run_id": self._run.id,
+                "node_id": execution.step.id,
+                "iteration": iteration_text(execution.iteration),
+                "number": number,
+                "tenant_id": self._run.tenant_id,
+                "step": encode(step),
+            }
+        )
+
     def line(self, execution: Execution, level: str, message: str) -> None:
         """A node writes to the run's log."""
         about = {"node_id": execution.step.id, "iteration": iteration_text(execution.iteration)}
@@ -154,7 +193,8 @@ class Recorder:
         self._tell("log", self._clock.now(), about)
 
     def _finished(self, call: Call, fact: NodeFinished, outputs: str | None) -> None:
-        detail: JsonObject = {}
+        used = self._usage(call.execution)
+        detail: JsonObject = {**used}
         if fact.failures:
             detail["failures"] = fact.failures
         if fact.response is not None:
@@ -168,7 +208,7 @@ class Recorder:
             return  # told when all its batches are through
         items = {port: len(given) for port, given in fact.outputs.items() if given}
         spent = (fact.at - call.now).total_seconds()
-        self._completed(call.execution, fact.at, items, len(fact.failures), spent)
+        self._completed(call.execution, fact.at, items, len(fact.failures), spent, used)
 
     def _completed(
         self,
@@ -177,8 +217,9 @@ class Recorder:
         items: dict[str, int],
         failures: int,
         seconds: float,
+        used: JsonObject | None = None,
     ) -> None:
-        about = self._attempt(execution)
+        about = {**self._attempt(execution), **(used or {})}
         about |= {"items": items, "failures": failures}
         about["duration_ms"] = round(max(seconds, 0.0) * 1000, 3)
         self._tell("node.completed", at, about)
@@ -226,6 +267,14 @@ class Recorder:
         self._tell("node.waiting", fact.at, about)
 
     # --- rows
+
+    def _usage(self, execution: Execution) -> JsonObject:
+        """What an execution's models used in this activation; nothing if it called none."""
+        used = self._used.pop(execution.key, None)
+        if used is None:
+            return {}
+        told = {"model_calls": self._calls.pop(execution.key), **shown(used)}
+        return {"usage": told}
 
     def _attempt(self, execution: Execution) -> JsonObject:
         return {

@@ -43,6 +43,7 @@ from engine_service.servicers.variables import VariableServicer
 from engine_service.servicers.versions import VersionServicer
 from engine_service.servicers.workflows import WorkflowServicer
 from engine_service.settings import Settings
+from engine_service.spending import Spending
 from engine_service.startable import Startables
 from engine_service.store.line import set_defaults
 from engine_service.trial.simulate import Simulator
@@ -113,7 +114,8 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
     secret = settings.mesh_secret.get_secret_value()
     connecting = Connecting(databases.app, keychain, http, clock, secret)
     keeper = _keeper(settings, databases.app, clock)
-    world = World(http, sandbox, models, keychain, network, keeper)
+    spending = Spending(databases.worker, clock)
+    world = World(http, sandbox, models, keychain, network, keeper, spending)
     links = Links(secret, settings.engine_public_url, clock)
     delivery = Delivery(http, network, clock)
     postman = Postman(databases.worker, keychain, delivery, links, clock)

@@ -227,11 +227,17 @@ Delta = TextDelta | ReasoningDelta | ToolCallDelta | Done
 
 
 class Budget:
-    """What a session may still use. A call is refused before it could pass the limit.
+    """What a session, or something else with a name, may still use.
 
-    Each call first reserves the most it can use and then settles for what it did use, so calls
-    that run at the same time cannot pass the limit together either. Settling can pass it only if
-    a vendor ignores the output limit it was given; the next call is refused then.
+    A call is refused before it could pass the limit. Each call first reserves the most it can use
+    and then settles for what it did use, so calls that run at the same time cannot pass the limit
+    together either. Settling can pass it only if a vendor ignores the output limit it was given;
+    the next call is refused then.
+
+    Args:
+        spent: What was used before.
+        name: Whose budget it is, in messages.
+        within: Budgets that this one is a part of: a call must fit into each of them.
     """
 
     def __init__(
@@ -240,10 +246,14 @@ class Budget:
         max_tokens: int | None = None,
         max_cost_usd: Decimal | None = None,
         spent: Usage | None = None,
+        name: str = "session",
+        within: Sequence["Budget"] = (),
     ) -> None:
         self.max_tokens = max_tokens
         self.max_cost_usd = max_cost_usd
         self.spent = spent or Usage()
+        self.name = name
+        self._within = tuple(within)
         self._reserved: list[Usage] = []
 
     def reserve(self, highest: Usage) -> "Reservation":
@@ -252,10 +262,21 @@ class Budget:
         Raises:
             BudgetExhausted: It does not fit, or there is a money limit and no known price.
         """
+        self.check(highest)
+        self.hold(highest)
+        return Reservation(self, highest)
+
+    def check(self, highest: Usage) -> None:
+        """Refuse what does not fit here, or into what this is a part of.
+
+        Raises:
+            BudgetExhausted: As `reserve` does.
+        """
         total = sum(self._reserved, self.spent) + highest
         if self.max_tokens is not None and total.total_tokens > self.max_tokens:
             raise BudgetExhausted(
-                f"The session's budget of {self.max_tokens} tokens could be passed by this call",
+                f"The {self.name}'s budget of {self.max_tokens} tokens could be passed by this "
+                "call",
                 metadata={
                     "max_tokens": str(self.max_tokens),
                     "spent": str(self.spent.total_tokens),
@@ -263,26 +284,34 @@ class Budget:
             )
         if self.max_cost_usd is not None:
             self._check_cost(total, self.max_cost_usd)
-        self._reserved.append(highest)
-        return Reservation(self, highest)
+        for budget in self._within:
+            budget.check(highest)
 
     def _check_cost(self, total: Usage, limit: Decimal) -> None:
         if total.cost_usd is None:
             # Spending without knowing is worse than stopping.
             raise BudgetExhausted(
-                "The session has a money budget, and this model's price is unknown",
+                f"The {self.name} has a money budget, and this model's price is unknown",
                 reason="MODEL_PRICE_UNKNOWN",
             )
         if total.cost_usd > limit:
             raise BudgetExhausted(
-                f"The session's budget of ${limit} could be passed by this call",
+                f"The {self.name}'s budget of ${limit} could be passed by this call",
                 metadata={"max_cost_usd": str(limit), "spent": str(self.spent.cost_usd)},
             )
+
+    def hold(self, highest: Usage) -> None:
+        """Set something aside that was checked."""
+        self._reserved.append(highest)
+        for budget in self._within:
+            budget.hold(highest)
 
     def settle(self, reserved: Usage, actual: Usage) -> None:
         """Give back what was set aside and charge what was used."""
         self._reserved.remove(reserved)
         self.spent += actual
+        for budget in self._within:
+            budget.settle(reserved, actual)
 
 
 class Reservation:

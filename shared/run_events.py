@@ -77,6 +77,16 @@ class NodeEventData(RunEventData):
     attempt: int = Field(default=1, ge=1, description="Which attempt, from 1")
 
 
+class ModelUsage(_Part):
+    """What calls of language models used."""
+
+    model_calls: int = Field(ge=0)
+    input_tokens: int = Field(ge=0)
+    output_tokens: int = Field(ge=0)
+    total_tokens: int = Field(ge=0)
+    cost_usd: float | None = Field(description="Null when some model's price is unknown")
+
+
 # --- runs
 
 
@@ -158,6 +168,9 @@ class NodeCompleted(NodeEventData):
     items: dict[str, int] = Field(description="How many items left by each port that was taken")
     failures: int = Field(default=0, description="How many items it could not handle")
     duration_ms: float = Field(ge=0)
+    usage: ModelUsage | None = Field(
+        default=None, description="What its calls of language models used, if it made any"
+    )
 
 
 class NodeFailed(NodeEventData):

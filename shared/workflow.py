@@ -8,6 +8,7 @@ inputs, cycles) is the engine's to check, because it knows the catalogue.
 import hashlib
 import json
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -94,6 +95,13 @@ class Connection(_Strict):
         return self.input in ATTACHMENTS
 
 
+class BudgetLimits(_Strict):
+    """What language models may use; a call that could pass it is refused."""
+
+    max_tokens: int | None = Field(default=None, ge=1, description="Tokens read and written")
+    max_cost_usd: Decimal | None = Field(default=None, gt=0, description="US dollars")
+
+
 class WorkflowSettings(_Strict):
     """What holds for a whole workflow."""
 
@@ -104,6 +112,9 @@ class WorkflowSettings(_Strict):
     )
     priority: int | None = Field(
         default=None, ge=0, le=9, description="The highest goes first when runs wait; 5 is normal"
+    )
+    budget: BudgetLimits | None = Field(
+        default=None, description="What the language models of a run may use in all"
     )
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from engine_service.checks.diagnostic import Diagnostic, Severity, Subject
+from engine_service.expressions.asking import arguments_of
 from engine_service.node import MAIN, AttachedNode
 from shared.workflow import Connection, Node, pointer
 
@@ -22,6 +23,7 @@ def check(subject: Subject) -> Iterator[Diagnostic]:
         yield from refused or _check_used(subject, base, edge)
     yield from _check_flowing(subject, attached)
     yield from _check_unused(subject, attached)
+    yield from _check_asking(subject)
 
 
 def _node(subject: Subject, node_id: str) -> Node:
@@ -105,4 +107,19 @@ def _check_unused(subject: Subject, attached: set[str]) -> Iterator[Diagnostic]:
                 f"{node.name!r} does nothing by itself.",
                 f"Attach it: connect it to the input {node_type.kind!r} of the node that uses it.",
                 Severity.WARNING,
+            )
+
+
+def _check_asking(subject: Subject) -> Iterator[Diagnostic]:
+    """Only a tool has a model to ask for its parameters."""
+    tools = {edge.source for edge in subject.workflow.connections if edge.input == "tool"}
+    for place, node in enumerate(subject.nodes):
+        if node.id in tools or node.disabled:
+            continue
+        for asked in arguments_of(node.parameters)[:1]:
+            yield Diagnostic(
+                pointer(["nodes", place, "parameters"]),
+                "asks_no_model",
+                f"{node.name!r} asks a model for {asked.name!r}, but is no tool of an agent.",
+                "Attach it to the input 'tool' of an agent, or write the value itself.",
             )

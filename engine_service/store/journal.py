@@ -6,6 +6,7 @@ Functions that only send may be pipelined; each says what its cursor will hold.
 """
 
 import math
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +35,8 @@ from shared.workflow import JsonObject
 Driver = psycopg.AsyncConnection[tuple[Any, ...]]
 Cursor = psycopg.AsyncCursor[tuple[Any, ...]]
 Rows = Sequence[Mapping[str, Any]]
+_SHARDS = 16
+"""How many rows a tenant's usage of a day has at most; processes that share one take turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,42 @@ class ClaimedRun:
     definition: str | None = None
     counted: bool = False
 
+
+# In the order of its keys, so that two processes that share a shard cannot wait for each other.
+_COUNTING = """
+counted AS (
+  INSERT INTO engine.usage AS known (tenant_id, day, shard, runs, nodes, model_calls,
+    input_tokens, output_tokens, cost_usd, unpriced)
+  SELECT tenant_id, day, %(shard)s, sum(runs), sum(nodes), sum(model_calls), sum(input_tokens),
+    sum(output_tokens), sum(cost_usd), sum(unpriced)
+  FROM json_to_recordset(%(usage)s::json) AS x(run_id text, tenant_id text, day date, runs integer,
+    nodes integer, model_calls integer, input_tokens bigint, output_tokens bigint,
+    cost_usd numeric, unpriced integer) JOIN ours USING (run_id)
+  GROUP BY tenant_id, day ORDER BY tenant_id, day
+  ON CONFLICT (tenant_id, day, shard) DO UPDATE SET
+    runs = known.runs + excluded.runs,
+    nodes = known.nodes + excluded.nodes,
+    model_calls = known.model_calls + excluded.model_calls,
+    input_tokens = known.input_tokens + excluded.input_tokens,
+    output_tokens = known.output_tokens + excluded.output_tokens,
+    cost_usd = known.cost_usd + excluded.cost_usd,
+    unpriced = known.unpriced + excluded.unpriced
+), spent AS (
+  INSERT INTO engine.run_usage AS known (run_id, tenant_id, model_calls, input_tokens,
+    output_tokens, cost_usd, unpriced)
+  SELECT x.run_id, tenant_id, sum(model_calls), sum(input_tokens), sum(output_tokens),
+    sum(cost_usd), sum(unpriced)
+  FROM json_to_recordset(%(usage)s::json) AS x(run_id text, tenant_id text, model_calls integer,
+    input_tokens bigint, output_tokens bigint, cost_usd numeric, unpriced integer)
+  JOIN ours USING (run_id) WHERE model_calls > 0
+  GROUP BY x.run_id, tenant_id
+  ON CONFLICT (run_id) DO UPDATE SET
+    model_calls = known.model_calls + excluded.model_calls,
+    input_tokens = known.input_tokens + excluded.input_tokens,
+    output_tokens = known.output_tokens + excluded.output_tokens,
+    cost_usd = known.cost_usd + excluded.cost_usd,
+    unpriced = known.unpriced + excluded.unpriced
+)"""
 
 # One statement, because a statement each would cost more than all of their work. First the runs
 # and their claims are locked, in one order everywhere, and with a run that ends the one that waits
@@ -151,7 +190,12 @@ WITH claimed AS MATERIALIZED (
     created_at timestamptz, notices json) JOIN ours USING (run_id)
   CROSS JOIN LATERAL json_to_recordset(x.notices) AS n(id text, approver text, channel text,
     recipient text, credentials json, every_seconds double precision, reminders integer)
-), closing AS MATERIALIZED (
+), progressed AS (
+  INSERT INTO engine.progress (run_id, node_id, iteration, number, tenant_id, step)
+  SELECT x.run_id, node_id, iteration, number, tenant_id, step::json
+  FROM json_to_recordset(%(progress)s::json) AS x(run_id text, node_id text, iteration text,
+    number integer, tenant_id text, step text) JOIN ours USING (run_id)
+), {_COUNTING}, closing AS MATERIALIZED (
   SELECT run_id, task FROM json_to_recordset(%(closing)s::json) AS x(run_id text)
   JOIN ours USING (run_id)
 ), closed AS (
@@ -202,6 +246,10 @@ _READ_SIGNALS = """
 SELECT node_id, iteration, attempt, created_at, answer FROM engine.signals
 WHERE run_id = %(run_id)s
 """
+_READ_PROGRESS = """
+SELECT step FROM engine.progress
+WHERE run_id = %(run_id)s AND node_id = %(node_id)s AND iteration = %(iteration)s ORDER BY number
+"""
 
 _EXPIRE = """
 WITH ours AS (
@@ -223,7 +271,8 @@ SELECT coalesce(bool_or(children), false) FROM closed
 async def send_writing(driver: Driver, worker: str, writing: "Writing") -> Cursor:
     """Write for runs whose claims are ours; the cursor's first column holds their ids."""
     values = {name: _json(getattr(writing, name)) for name in Writing.__slots__}
-    return await driver.execute(_WRITE, {"worker": worker, **values})
+    shard = zlib.crc32(worker.encode()) % _SHARDS
+    return await driver.execute(_WRITE, {"worker": worker, "shard": shard, **values})
 
 
 async def send_sleeps(driver: Driver, worker: str, rows: Rows) -> Cursor:
@@ -295,6 +344,8 @@ class Writing:
         claims: The runs it is about, and whether they end.
         moves: What changes in the runs' own rows.
         closing: Runs whose open waits are over.
+        progress: Steps of actions that have several.
+        usage: What is counted, by run and day.
     """
 
     claims: Rows
@@ -304,6 +355,8 @@ class Writing:
     waits: Rows
     approvals: Rows
     closing: Rows
+    progress: Rows
+    usage: Rows
 
 
 # --- reading
@@ -331,6 +384,15 @@ async def read_answers(driver: Driver, run_id: str) -> list[NodeAnswered]:
         NodeAnswered(node_id, parse_iteration(iteration), attempt, at, answer)
         for node_id, iteration, attempt, at, answer in await signals.fetchall()
     ]
+
+
+async def read_progress(
+    driver: Driver, run_id: str, node_id: str, iteration: str
+) -> list[JsonObject]:
+    """The steps of one execution of a node, in order."""
+    key = {"run_id": run_id, "node_id": node_id, "iteration": iteration}
+    found = await driver.execute(_READ_PROGRESS, key)
+    return [row[0] for row in await found.fetchall()]
 
 
 async def expire(driver: Driver, run_id: str, node_id: str, iteration: str, now: datetime) -> None:

@@ -18,7 +18,7 @@ from engine_service.catalogue import Catalogue
 from engine_service.checks.diagnostic import Diagnostic, Severity
 from engine_service.decide import Complete, Fail, Run, decide, next_due
 from engine_service.events import Key
-from engine_service.execute import Executor, Limits, Result, World
+from engine_service.execute import Executor, Limits, Result, Silence, World
 from engine_service.expressions import Evaluator
 from engine_service.program import Program
 from engine_service.run_input import items_of
@@ -29,7 +29,7 @@ from engine_service.trial.rehearsal import PlannedEffect, Refusal, Rehearsal, re
 from engine_service.validate import is_valid, validate
 from shared.clock import Clock, ManualClock
 from shared.errors import InvalidInput, Violation
-from shared.workflow import Item, JsonObject, Workflow, pointer
+from shared.workflow import Item, Workflow, pointer
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +242,7 @@ class _Performance:
         call = Call(self._program, self.state, execution, self._run, self._clock.now())
         result: Result | None = self._executor.attempt_now(call)
         if result is None:
-            result = await self._executor.attempt(call, _Silence())
+            result = await self._executor.attempt(call, Silence())
         self._bytes += len(result.outputs or "")
         if self._bytes > self._bounds.all_bytes:
             most = self._bounds.all_bytes // 1024
@@ -258,13 +258,3 @@ def _warnings(rehearsal: Rehearsal, workflow: Workflow) -> list[Diagnostic]:
         for place, node in enumerate(workflow.nodes)
         for reason in rehearsal.refusals.get(node.id, ())
     ]
-
-
-class _Silence:
-    """Nobody watches a trial."""
-
-    async def delta(self, execution: Execution, data: JsonObject) -> None:
-        """Drop it."""
-
-    async def line(self, execution: Execution, level: str, message: str) -> None:
-        """Drop it."""

@@ -11,7 +11,7 @@ from typing import Any
 from engine_service.attempt import Call, RunFacts
 from engine_service.catalogue import Catalogue
 from engine_service.decide import Complete, Fail, Run, decide, next_due
-from engine_service.execute import Executor, World
+from engine_service.execute import Executor, Silence, World
 from engine_service.expressions import Evaluator
 from engine_service.program import Program
 from engine_service.state import Execution, RunState
@@ -63,7 +63,7 @@ class Performance:
                 call = Call(self.program, self.state, execution, facts, clock.now())
                 result = executor.attempt_now(call)
                 if result is None:
-                    result = await executor.attempt(call, _Silence())
+                    result = await executor.attempt(call, Silence())
                 self.state.apply(result.fact)
             else:
                 due = next_due(self.state)
@@ -92,13 +92,3 @@ def _turn(execution: Execution) -> tuple[bool, tuple[int, ...], int]:
     arrived = {arrival.edge.input for arrival in execution.arrivals}
     awaited = {edge.input for edge in execution.step.sources}
     return arrived < awaited, execution.iteration[:-1], execution.step.place
-
-
-class _Silence:
-    """Nobody watches."""
-
-    async def delta(self, execution: Execution, data: JsonObject) -> None:
-        """Drop it."""
-
-    async def line(self, execution: Execution, level: str, message: str) -> None:
-        """Drop it."""

@@ -12,7 +12,7 @@ from engine_service.attempt import Call, RunFacts
 from engine_service.catalogue import Catalogue
 from engine_service.decide import Complete, Fail, Run, decide
 from engine_service.events import NodeFailed, NodeFinished
-from engine_service.execute import Executor, Limits, World
+from engine_service.execute import Executor, Limits, Silence, World
 from engine_service.expressions import Evaluator
 from engine_service.node import Done, NodeInput, NodeParameters, Outcome, PureNode
 from engine_service.program import Program
@@ -25,16 +25,6 @@ from tests.support.nodes import WORLD, catalogue
 
 NOW = datetime.fromisoformat("2026-01-01T12:00:00+00:00")
 FACTS = RunFacts("run_1", "ten_1", "wf_1", 3, "test", "api")
-
-
-class Silent:
-    """Nobody watches."""
-
-    async def delta(self, execution: Execution, data: JsonObject) -> None:
-        del execution, data
-
-    async def line(self, execution: Execution, level: str, message: str) -> None:
-        del execution, level, message
 
 
 class Runner:
@@ -65,7 +55,7 @@ class Runner:
                     return command
                 assert isinstance(command, Run)
                 call = Call(self.program, self.state, command.execution, FACTS, self.clock.now())
-                result = executor.attempt_now(call) or await executor.attempt(call, Silent())
+                result = executor.attempt_now(call) or await executor.attempt(call, Silence())
                 self.state.apply(result.fact)
             if not commands:
                 due = self.state.timers[0][0]
