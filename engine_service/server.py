@@ -100,10 +100,7 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
     url = settings.database_url.get_secret_value()
     await ensure_schema(url, MIGRATIONS, "engine")
     clock, catalogue = SystemClock(), builtin()
-    size = settings.engine_database_connections
-    databases = Databases(
-        Database(url, DatabaseRole.APP, size), Database(url, DatabaseRole.WORKER, size)
-    )
+    databases = _databases(url, settings.engine_database_connections)
     async with databases.worker.transaction() as connection:
         await set_defaults(connection, runs=settings.engine_tenant_runs or None)
     allowed = AllowList.parse(settings.engine_allowed_hosts.split(","))
@@ -114,8 +111,9 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
     secret = settings.mesh_secret.get_secret_value()
     connecting = Connecting(databases.app, keychain, http, clock, secret)
     keeper = _keeper(settings, databases.app, clock)
-    spending = Spending(databases.worker, clock)
-    world = World(http, sandbox, models, keychain, network, keeper, spending)
+    world = World(
+        http, sandbox, models, keychain, network, keeper, Spending(databases.worker, clock)
+    )
     links = Links(secret, settings.engine_public_url, clock)
     delivery = Delivery(http, network, clock)
     postman = Postman(databases.worker, keychain, delivery, links, clock)
@@ -160,6 +158,12 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
         await http.close()
         await databases.app.close()
         await databases.worker.close()
+
+
+def _databases(url: str, size: int) -> Databases:
+    return Databases(
+        Database(url, DatabaseRole.APP, size), Database(url, DatabaseRole.WORKER, size)
+    )
 
 
 def _limits(settings: Settings) -> Limits:
