@@ -115,8 +115,8 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
         http, sandbox, models, keychain, network, keeper, Spending(databases.worker, clock)
     )
     links = Links(secret, settings.engine_public_url, clock)
-    delivery = Delivery(http, network, clock)
-    postman = Postman(databases.worker, keychain, delivery, links, clock)
+    mail = Delivery(http, network, clock), links
+    postman = Postman(databases.worker, keychain, *mail, clock)
     worker = Worker(databases, catalogue, world, evaluator, clock, _options(settings))
     journal, feed = worker.journal, worker.feed
     results = Results(keeper)
