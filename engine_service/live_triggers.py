@@ -1,4 +1,4 @@
-"""What goes live with a version: the rows of its clock triggers and webhooks.
+"""What goes live with a version: the rows of its clock triggers, webhooks and polls.
 
 Every activation gives its triggers new ids, so that whoever still holds an old row in memory is
 told so when a run is to begin with it.
@@ -8,14 +8,18 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 
+from pydantic import ValidationError
+
 from engine_service.catalogue import Catalogue
 from engine_service.hidden import split
 from engine_service.store.triggers import LiveTrigger
 from engine_service.store.versions import StoredVersion
-from engine_service.trigger import ClockTrigger, WebhookTrigger
+from engine_service.trigger import ClockTrigger, PollTrigger, WebhookTrigger
 from shared.errors import InvalidInput, Violation
 from shared.ids import new_id
 from shared.workflow import Workflow, pointer
+
+_KINDS = ClockTrigger | WebhookTrigger | PollTrigger
 
 
 def live_triggers(
@@ -26,7 +30,7 @@ def live_triggers(
     rows: list[LiveTrigger] = []
     for node in definition.nodes:
         trigger = catalogue.find(node.type, node.version)
-        if node.disabled or not isinstance(trigger, ClockTrigger | WebhookTrigger):
+        if node.disabled or not isinstance(trigger, _KINDS):
             continue
         parameters = trigger.Parameters.model_validate(node.parameters)
         secrets, shown = split(trigger.Parameters, node.parameters)
@@ -41,6 +45,7 @@ def live_triggers(
             timezone=zone,
             secret=next(iter(secrets.values()), ""),
             created_at=now,
+            credentials=dict(node.credentials),
         )
         match trigger:
             case ClockTrigger():
@@ -49,7 +54,35 @@ def live_triggers(
             case WebhookTrigger():
                 path = f"{version.tenant_id}/{trigger.path(parameters)}"
                 rows.append(replace(row, path=path))
+            case PollTrigger():
+                rows.append(replace(row, next_poll_at=now))
     return rows
+
+
+def carried_over(
+    live: Iterable[LiveTrigger], before: Iterable[LiveTrigger], catalogue: Catalogue
+) -> list[LiveTrigger]:
+    """The rows, with what triggers that are live until now know of the very same sources.
+
+    So a new version misses nothing that is new between the looks of the old one and its own.
+    """
+    known = {row.node_id: row for row in before}
+    return [_carried_over(row, known.get(row.node_id), catalogue) for row in live]
+
+
+def _carried_over(row: LiveTrigger, old: LiveTrigger | None, catalogue: Catalogue) -> LiveTrigger:
+    trigger = catalogue.find(row.type)
+    if old is None or old.type != row.type or not isinstance(trigger, PollTrigger):
+        return row
+    try:
+        sources = [
+            trigger.source(trigger.Parameters.model_validate(each.parameters))
+            for each in (row, old)
+        ]
+    except ValidationError:  # the old one is of an engine before this
+        return row
+    same = sources[0] == sources[1] and row.credentials == old.credentials
+    return replace(row, cursor=old.cursor, polled_at=old.polled_at) if same else row
 
 
 def refuse_taken(definition: Workflow, live: Iterable[LiveTrigger], taken: Collection[str]) -> None:

@@ -31,6 +31,7 @@ from engine_service.execute import World
 from engine_service.expressions import Evaluator
 from engine_service.hooks import Listeners
 from engine_service.keeping import Limits
+from engine_service.poller import Means, Poller
 from engine_service.sandbox import Sandbox
 from engine_service.scheduler import Scheduler
 from engine_service.servicers.approvals import ApprovalServicer
@@ -85,6 +86,7 @@ class Engine:
     worker: Worker
     scheduler: Scheduler
     postman: Postman
+    poller: Poller
     collector: Collector | None
     services: tuple[Service, ...]
 
@@ -146,6 +148,7 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
             worker,
             Scheduler(databases.worker, catalogue, clock),
             postman,
+            Poller(databases.worker, catalogue, Means(http, network, keychain), clock),
             Collector(databases.worker, keeper.objects, clock) if keeper else None,
             services,
         )
@@ -218,6 +221,7 @@ async def serve(settings: Settings) -> None:
             upkeep = [
                 group.create_task(engine.scheduler.run()),
                 group.create_task(engine.postman.run()),
+                group.create_task(engine.poller.run()),
             ]
             if engine.collector is not None:
                 upkeep.append(group.create_task(engine.collector.run()))

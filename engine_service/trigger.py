@@ -2,16 +2,27 @@
 
 A trigger is also an ordinary pure node: within a run it hands on the run's input items.
 `triggers/` holds one file per kind. A schedule is asked for its next time; a webhook verifies and
-shapes an incoming request. Both are pure: rows, clocks and sockets are the engine's affair.
+shapes an incoming request: both are pure. One that polls looks at its source and says what is new
+there. Rows, leases and clocks are the engine's affair.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 
-from engine_service.node import MAIN, Done, NodeInput, Outcome, P, PureNode
+from engine_service.node import (
+    MAIN,
+    Credentials,
+    Done,
+    HttpClient,
+    Network,
+    NodeInput,
+    Outcome,
+    P,
+    PureNode,
+)
 from shared.workflow import Item, JsonObject
 
 
@@ -119,3 +130,74 @@ class WebhookTrigger(Trigger[P]):
         self, parameters: P, request: IncomingRequest, secret: str, now: datetime
     ) -> Accepted | Answered | Refused:
         """Verify the request (constant time, with tolerance) and shape it into an item."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What a poll may use."""
+
+    http: HttpClient
+    network: Network
+    credentials: Credentials
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something new at a source: what the source calls it for ever, and what a run gets of it."""
+
+    key: str
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What a look at a source gave.
+
+    Attributes:
+        found: What is new, oldest first.
+        cursor: What the next look needs to know; plain JSON, and no secret.
+        more: There is more that is new, so look again at once.
+    """
+
+    found: Sequence[Found]
+    cursor: JsonObject
+    more: bool = False
+
+
+class PollTrigger(Trigger[P]):
+    """A trigger that looks for something new itself, again and again."""
+
+    @abstractmethod
+    def interval(self, parameters: P) -> timedelta:
+        """How long after one look the next one comes."""
+
+    @abstractmethod
+    def source(self, parameters: P) -> str:
+        """What is looked at: a cursor is worth something there only."""
+
+    @abstractmethod
+    def together(self, parameters: P) -> bool:
+        """Whether one run gets all that one look finds; otherwise each finding has its own."""
+
+    @abstractmethod
+    async def poll(self, parameters: P, cursor: JsonObject | None, outside: Outside) -> Polled:
+        """Look at the source, within a minute.
+
+        Args:
+            parameters: The node's.
+            cursor: What the last look gave; None at the first one, which only finds something if
+                the parameters ask for what is there already.
+            outside: What to look with.
+
+        Raises:
+            NodeError: That did not work.
+        """
+
+    async def settle(self, parameters: P, found: Sequence[Found], outside: Outside) -> None:
+        """Do at the source what has to be done once the runs are stored.
+
+        Raises:
+            NodeError: That did not work; nothing depends on it.
+        """
+        del parameters, found, outside

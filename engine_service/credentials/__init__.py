@@ -12,6 +12,7 @@ from engine_service.credentials.http_basic import HttpBasic
 from engine_service.credentials.http_bearer import HttpBearer
 from engine_service.credentials.http_header import HttpHeader
 from engine_service.credentials.http_query import HttpQuery
+from engine_service.credentials.imap_account import ImapAccount
 from engine_service.credentials.notion_token import NotionToken
 from engine_service.credentials.oauth2_authorization import OAuth2Authorization
 from engine_service.credentials.oauth2_client import OAuth2Client
@@ -38,6 +39,7 @@ CREDENTIALS: tuple[type[CredentialType[Any]], ...] = (
     SlackToken,
     TelegramBot,
     SmtpAccount,
+    ImapAccount,
     PostgresAccount,
     RedisAccount,
 )

@@ -44,6 +44,7 @@ from engine_service.nodes.human_form import HumanForm
 from engine_service.nodes.notion_page import NotionPage
 from engine_service.nodes.postgres_query import PostgresQuery
 from engine_service.nodes.redis_command import RedisCommand
+from engine_service.nodes.rss_read import RssRead
 from engine_service.nodes.slack_message import SlackMessage
 from engine_service.nodes.telegram_message import TelegramMessage
 
@@ -91,4 +92,5 @@ NODES: tuple[type[NodeType[Any]], ...] = (
     EmailSend,
     PostgresQuery,
     RedisCommand,
+    RssRead,
 )

@@ -14,7 +14,7 @@ from engine_service import hidden
 from engine_service import wire_workflows as wire
 from engine_service.catalogue import Catalogue
 from engine_service.checks.diagnostic import Diagnostic
-from engine_service.live_triggers import live_triggers, refuse_taken
+from engine_service.live_triggers import carried_over, live_triggers, refuse_taken
 from engine_service.n8n import import_document
 from engine_service.readiness import readiness, warnings
 from engine_service.store import triggers, versions, workflows
@@ -246,9 +246,10 @@ class WorkflowServicer(workflow_service_pb2_grpc.WorkflowServiceServicer):
         self, connection: AsyncConnection, version: StoredVersion, definition: Workflow
     ) -> None:
         """Replace the workflow's live triggers by those of a version."""
+        before = await triggers.find_cursors(connection, version.workflow_id)
         await triggers.delete_triggers(connection, version.workflow_id)
-        now = self._clock.now()
-        live = live_triggers(version, definition, self._catalogue, now)
+        live = live_triggers(version, definition, self._catalogue, self._clock.now())
+        live = carried_over(live, before, self._catalogue)
         refuse_taken(definition, live, await triggers.insert_triggers(connection, live))
 
     async def _lacking(self, caller: Principal, document: bytes) -> list[Diagnostic]:

@@ -1,7 +1,7 @@
 """Live triggers in PostgreSQL: a row exists exactly while its trigger is live."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -29,9 +29,15 @@ triggers = sa.Table(
     sa.Column("secret", sa.Text),
     sa.Column("next_fire_at", sa.DateTime(timezone=True)),
     sa.Column("created_at", sa.DateTime(timezone=True)),
+    sa.Column("credentials", sa.JSON),
+    sa.Column("next_poll_at", sa.DateTime(timezone=True)),
+    sa.Column("cursor", sa.JSON(none_as_null=True)),
+    sa.Column("polled_at", sa.DateTime(timezone=True)),
+    sa.Column("poll_failures", sa.Integer),
+    sa.Column("poll_error", sa.Text),
 )
 CHANNEL = "flowloom_triggers"
-"""Where PostgreSQL tells the schedulers that a clock trigger has come to life."""
+"""Where PostgreSQL tells schedulers and pollers that a trigger of theirs has come to life."""
 _HINT = sa.select(sa.func.pg_notify(CHANNEL, ""))
 
 
@@ -42,6 +48,12 @@ class LiveTrigger:
     Attributes:
         path: Where a webhook listens, below /v1/hooks; None for others.
         next_fire_at: When a clock trigger is due; None for others, and when it never fires again.
+        credentials: What the node refers to, by type.
+        next_poll_at: When a polling trigger looks again, or whoever looks must be done.
+        cursor: What it knows of its source; None before it has looked.
+        polled_at: When it last looked without failing.
+        poll_failures: How often it has failed since.
+        poll_error: Why it failed last; empty when it did not.
     """
 
     id: str
@@ -56,6 +68,12 @@ class LiveTrigger:
     path: str | None = None
     secret: str = ""
     next_fire_at: datetime | None = None
+    credentials: Mapping[str, str] = field(default_factory=dict[str, str])
+    next_poll_at: datetime | None = None
+    cursor: JsonObject | None = None
+    polled_at: datetime | None = None
+    poll_failures: int = 0
+    poll_error: str = ""
 
 
 async def insert_triggers(connection: AsyncConnection, rows: Sequence[LiveTrigger]) -> set[str]:
@@ -75,7 +93,7 @@ async def insert_triggers(connection: AsyncConnection, rows: Sequence[LiveTrigge
         .returning(triggers.c.id)
     )
     ids = set(stored.scalars())
-    if any(row.next_fire_at for row in rows):
+    if any(row.next_fire_at or row.next_poll_at for row in rows):
         await connection.execute(_HINT)
     return {row.path for row in rows if row.id not in ids and row.path is not None}
 
@@ -142,6 +160,66 @@ async def advance(connection: AsyncConnection, due: Mapping[str, datetime | None
             .values(next_fire_at=sa.bindparam("due_at")),
             [{"trigger_id": trigger_id, "due_at": moment} for trigger_id, moment in due.items()],
         )
+
+
+async def find_cursors(connection: AsyncConnection, workflow_id: str) -> Sequence[LiveTrigger]:
+    """The workflow's live triggers that know something of a source."""
+    found = await connection.execute(
+        sa.select(triggers).where(
+            triggers.c.workflow_id == workflow_id, triggers.c.cursor.is_not(None)
+        )
+    )
+    return [LiveTrigger(**row) for row in found.mappings()]
+
+
+async def take_polls(
+    connection: AsyncConnection, now: datetime, lease: datetime, at_most: int
+) -> Sequence[LiveTrigger]:
+    """Polling triggers that are due, put off until the lease ends; nobody else gets them."""
+    due = (
+        sa.select(triggers.c.id)
+        .where(triggers.c.next_poll_at <= now)
+        .order_by(triggers.c.next_poll_at)
+        .limit(at_most)
+        .with_for_update(skip_locked=True)
+    )
+    found = await connection.execute(
+        triggers.update()
+        .where(triggers.c.id.in_(due))
+        .values(next_poll_at=lease)
+        .returning(*triggers.c)
+    )
+    return [LiveTrigger(**row) for row in found.mappings()]
+
+
+async def end_poll(connection: AsyncConnection, taken: LiveTrigger, after: LiveTrigger) -> bool:
+    """Store what came of a poll.
+
+    Args:
+        connection: In a transaction.
+        taken: The row as it was taken.
+        after: The row as it is to be.
+
+    Returns:
+        Whether the lease under which it was taken still held; otherwise nothing is stored.
+    """
+    ended = await connection.execute(
+        triggers.update()
+        .where(triggers.c.id == taken.id, triggers.c.next_poll_at == taken.next_poll_at)
+        .values(
+            next_poll_at=after.next_poll_at,
+            cursor=after.cursor,
+            polled_at=after.polled_at,
+            poll_failures=after.poll_failures,
+            poll_error=after.poll_error,
+        )
+    )
+    return ended.rowcount == 1
+
+
+async def find_next_poll_at(connection: AsyncConnection) -> datetime | None:
+    """When the next polling trigger is due, if any is."""
+    return (await connection.execute(sa.select(sa.func.min(triggers.c.next_poll_at)))).scalar()
 
 
 async def find_next_fire_at(connection: AsyncConnection) -> datetime | None:

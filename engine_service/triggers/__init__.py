@@ -3,8 +3,10 @@
 from typing import Any
 
 from engine_service.trigger import Trigger
+from engine_service.triggers.email import EmailTrigger
 from engine_service.triggers.github import GitHubTrigger
 from engine_service.triggers.manual import ManualTrigger
+from engine_service.triggers.rss import RssTrigger
 from engine_service.triggers.schedule import Schedule
 from engine_service.triggers.slack import SlackTrigger
 from engine_service.triggers.webhook import Webhook
@@ -15,4 +17,6 @@ TRIGGERS: tuple[type[Trigger[Any]], ...] = (
     SlackTrigger,
     GitHubTrigger,
     Schedule,
+    RssTrigger,
+    EmailTrigger,
 )

@@ -59,6 +59,7 @@ FAILING = {"flow.stop", "flow.placeholder"}
 # Families that speak other protocols than HTTP. Nobody answers them here; they have tests of their
 # own with real servers.
 SPOKEN = {"email", "postgres", "redis"}
+FEED = b"<rss version='2.0'><channel><item><title>A</title></item></channel></rss>"
 # What the examples' expressions speak of.
 PERSON: JsonObject = {
     "id": 7, "name": "Ada", "first": "Ada", "price": 12.5, "total": 150, "kind": "customer",
@@ -89,7 +90,7 @@ def test_its_name_says_its_family(node_type: type[NodeType[Any]]) -> None:
     assert family in {
         "trigger", "flow", "data", "code", "http", "human",
         "ai", "model", "memory", "parser", "mcp", "graphql", "openapi",
-        "slack", "github", "notion", "google", "telegram", "discord",
+        "slack", "github", "notion", "google", "telegram", "discord", "rss",
         *SPOKEN,
     }  # fmt: skip
     assert name
@@ -327,6 +328,8 @@ class Answering:
     name = "test:model"
 
     async def send(self, request: HttpRequest) -> HttpResponse:
+        if "rss" in request.headers.get("accept", ""):
+            return HttpResponse(200, {"content-type": "application/rss+xml"}, FEED, request.url)
         body = b'{"ok": true, "data": [{"id": 1}], "meta": {"next": null}}'
         return HttpResponse(200, {"content-type": "application/json"}, body, request.url)
 
