@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from engine_service.attempt import Call, RunFacts
+from engine_service.calls import Calls
 from engine_service.decide import (
     AskOutcome,
     Command,
@@ -28,6 +29,7 @@ from engine_service.decide import (
 from engine_service.dispatch import Claims
 from engine_service.encoding import decode
 from engine_service.entry import Entry, Sleep, Written
+from engine_service.error_runs import error_run, handler_of, with_handler
 from engine_service.events import (
     AnyFact,
     Key,
@@ -52,7 +54,7 @@ from engine_service.store.journal import (
     read_answers,
     read_facts,
 )
-from engine_service.store.runs import driver_of
+from engine_service.store.runs import NewRun, driver_of
 from engine_service.surroundings import Surroundings
 from shared.clock import Clock
 from shared.database import Database
@@ -85,6 +87,7 @@ class Workshop:
     programs: Programs
     executor: Executor
     journal: Journal
+    calls: Calls
     claims: Claims
     clock: Clock
     surroundings: Surroundings
@@ -110,6 +113,7 @@ class Activation:
         self._effects = asyncio.Semaphore(shop.effects_per_run)
         self._signalled = False
         self._written: Written | None = None
+        self._handler = ""  # its error workflow, once that is known
         self._pen = _Pen(shop.journal, self._recorder)
         self._outlet = RunOutlet(self._recorder, self._send, shop.database)
 
@@ -159,14 +163,19 @@ class Activation:
     async def _begin(self) -> None:
         run, programs = self.run, self._shop.programs
         key = run.workflow_id, run.version, run.trigger_node_id
-        self._program: Program = programs.find(*key) or await programs.get(*key)
+        if run.definition is not None:
+            program = programs.compose(run.definition, run.trigger_node_id)
+        else:
+            program = programs.find(*key) or await programs.get(*key)
+        self._program: Program = program
         known = run.id, run.tenant_id, run.workflow_id, run.version, run.mode, run.trigger
         around = await self._shop.surroundings.of(run.tenant_id, self._program.uses_variables)
-        limits = self._program.workflow.settings.budget
+        limits = program.workflow.settings.budget
         budget = await budget_of(self._shop.database, run.id, limits)
-        self._facts = RunFacts(*known, *around, budget)
-        fresh = run.last_sequence == 1
-        facts = {} if fresh else await _read_facts(self._shop, self._facts)
+        self._facts = RunFacts(*known, *around, budget, run.depth, run.error_of)
+        self._handler = handler_of(self._facts, program)
+        is_new = run.last_sequence == 1 and run.rerun_from is None
+        facts = {} if is_new else await _read_facts(self._shop, self._facts)
         self._state = RunState(self._program.flow, items_of(decode(run.input)), facts)
         started_at = self._recorder.began()
         self._deadline = _deadline(started_at, self._program.workflow.settings.timeout)
@@ -226,12 +235,7 @@ class Activation:
 
     def _ask(self, execution: Execution, now: datetime) -> None:
         """Ask a person whether to repeat an effect that may have happened."""
-        node_id, iteration = execution.key
-        fact = NodeWaited(
-            node_id, iteration, execution.attempt, now, None, answerable=True, outcome_unknown=True
-        )
-        question = _whether_to_repeat(execution.step.node.name)
-        self._took(self._call(execution, now), Result(fact, question=question))
+        self._took(self._call(execution, now), _whether_to_repeat(execution, now))
 
     # --- what takes time
 
@@ -281,7 +285,7 @@ class Activation:
         now = self._shop.clock.now()
         if not self._running and not self._news.is_set() and (due is None or due - now > _SHORT):
             return await self._park(due, now)
-        await self._hear_until(due)
+        await _hear_until(due, self._news, self._shop.clock)
         if self._written in (Written.LOST, Written.UNKNOWN):
             raise _Gone
         if self._written is Written.REFUSED:
@@ -296,22 +300,6 @@ class Activation:
         if self._signalled:
             await self._hear_answers()
         return True
-
-    async def _hear_until(self, due: datetime | None) -> None:
-        """Wait for news, or for a moment."""
-        if due is None:
-            await self._news.wait()
-        elif not self._news.is_set():
-            timer = self._group.create_task(self._ring_at(due))
-            try:
-                await self._news.wait()
-            finally:
-                timer.cancel()
-        self._news.clear()
-
-    async def _ring_at(self, moment: datetime) -> None:
-        await self._shop.clock.sleep_until(moment)
-        self._news.set()
 
     async def _hear_answers(self) -> None:
         self._signalled = False
@@ -374,12 +362,20 @@ class Activation:
         if isinstance(how, Complete):
             called = self.run.parent_run_id is not None
             how, kept = await _kept(self._shop, self._facts, how, called=called)
-        written = await self._pen.write(self._recorder.ends(how, kept))
+        starts = await self._starts(how)
+        written = await self._pen.write(self._recorder.ends(how, kept, starts))
         if written is Written.REFUSED:
             await self._conclude_refused()
         elif written is not Written.DONE:
             self._written = written
             raise _Gone
+
+    async def _starts(self, how: Complete | Fail) -> list[NewRun]:
+        """The run of the error workflow, if the run fails and there is one."""
+        if not isinstance(how, Fail) or not self._handler:
+            return []
+        begun = error_run(self._facts, self._program, how, self._shop.clock.now())
+        return await with_handler(self._shop.calls, self._handler, begun, self._recorder.remark)
 
     async def _conclude_refused(self) -> None:
         """End a run whose data PostgreSQL does not take; its history ends behind what is stored."""
@@ -387,17 +383,37 @@ class Activation:
             task.cancel()
         await self._pen.rewind()
         refused = Fail("not_storable", "The database refused the run's data.")
-        self._written = await self._pen.write(self._recorder.ends(refused))
+        starts = await self._starts(refused)
+        self._written = await self._pen.write(self._recorder.ends(refused, None, starts))
         if self._written is not Written.DONE:
             raise _Gone
 
 
-def _whether_to_repeat(name: str) -> Question:
-    return Question(
-        f"Repeat “{name}”?",
+async def _hear_until(due: datetime | None, news: asyncio.Event, clock: Clock) -> None:
+    """Wait for news, or for a moment."""
+    if due is None:
+        await news.wait()
+    elif not news.is_set():
+        timer = asyncio.create_task(clock.sleep_until(due))
+        timer.add_done_callback(lambda done: None if done.cancelled() else news.set())
+        try:
+            await news.wait()
+        finally:
+            timer.cancel()
+    news.clear()
+
+
+def _whether_to_repeat(execution: Execution, now: datetime) -> Result:
+    node_id, iteration = execution.key
+    fact = NodeWaited(
+        node_id, iteration, execution.attempt, now, None, answerable=True, outcome_unknown=True
+    )
+    question = Question(
+        f"Repeat “{execution.step.node.name}”?",
         "The engine stopped while this step was under way, and nobody knows whether it had its "
         "effect. **Approve** to run it again; **reject** to count it as failed.",
     )
+    return Result(fact, question=question)
 
 
 class _Pen:

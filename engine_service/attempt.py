@@ -32,6 +32,8 @@ class RunFacts:
     """What a node may know of the run it is in.
 
     Attributes:
+        depth: How many runs there are above it.
+        error_of: The failed run that it, or a run above it, is about.
         variables: The tenant's, as `$vars`. env: What the operator lets it see, as `$env`.
         budget: What its models may use, if there is a limit.
     """
@@ -45,6 +47,8 @@ class RunFacts:
     variables: Mapping[str, Any] = field(default_factory=dict[str, Any])
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     budget: Budget | None = None
+    depth: int = 0
+    error_of: str | None = None
 
 
 @dataclass(slots=True)

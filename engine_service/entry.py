@@ -73,6 +73,7 @@ class Entry:
         has_waited: The run may have open waits, which its end closes.
         progress: Rows of steps of its actions.
         used: What its models used, by day; `model_calls` and the like.
+        stops_children: It may have begun runs that its end makes pointless.
     """
 
     run: ClaimedRun
@@ -92,6 +93,7 @@ class Entry:
     has_waited: bool = False
     progress: list[JsonObject] = field(default_factory=list[JsonObject])
     used: list[JsonObject] = field(default_factory=list[JsonObject])
+    stops_children: bool = False
 
     @property
     def last_sequence(self) -> int:

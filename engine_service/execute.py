@@ -33,6 +33,7 @@ from engine_service.judgement import retry_at, with_failures
 from engine_service.keeping import BlobSource, Kept, Limits, Outputs
 from engine_service.node import (
     ERROR,
+    ChildRun,
     Credentials,
     Done,
     Failed,
@@ -42,10 +43,12 @@ from engine_service.node import (
     NoCredentials,
     NodeError,
     NoNetwork,
+    NoWorkflows,
     Outcome,
     Response,
     Services,
     Waiting,
+    Workflows,
 )
 from engine_service.progress import InMind, Progress
 from engine_service.question import Question
@@ -56,6 +59,14 @@ from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.llm import Usage
 from shared.workflow import Item, JsonObject
+
+
+class CallSource(Protocol):
+    """Where other workflows are called from; engine_service/calls.py is the real one."""
+
+    def of(self, run: RunFacts, execution: Execution) -> Workflows:
+        """What one execution of a node may call."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,7 @@ class World:
     network: Network = field(default_factory=NoNetwork)
     files: BlobSource | None = None
     spending: Spending | None = None
+    calls: CallSource | None = None
 
 
 class Outlet(Protocol):
@@ -122,6 +134,7 @@ class Result:
         heavy: They are not, and still have to be kept.
         question: What a person is asked, when it waits for one.
         callback: An outside call may be the answer.
+        children: The runs that are to begin, when it waits for them.
     """
 
     fact: NodeFinished | NodeFailed | NodeWaited
@@ -129,6 +142,7 @@ class Result:
     question: Question | None = None
     callback: bool = False
     heavy: bool = False
+    children: Sequence[ChildRun] = ()
 
 
 class Executor:
@@ -261,7 +275,7 @@ class Executor:
         return NoBlobs() if files is None else files.of(call.run.tenant_id, call.run.id)
 
     def _services(self, call: Call, outlet: Outlet, credentials: Credentials) -> Services:
-        execution = call.execution
+        execution, calls = call.execution, self._world.calls
 
         async def emit(data: JsonObject) -> None:
             await outlet.delta(execution, hidden(data, credentials.hide))
@@ -287,6 +301,7 @@ class Executor:
                 lambda usage: outlet.spent(execution, usage),
             ),
             progress=outlet.progress(execution),
+            workflows=calls.of(call.run, execution) if calls is not None else NoWorkflows(),
         )
 
     # --- judging
@@ -362,7 +377,8 @@ class Executor:
         )
 
     def _waits(self, call: Call, waiting: Waiting) -> Result:
-        answerable = waiting.question is not None or waiting.callback
+        children = waiting.children
+        answerable = waiting.question is not None or waiting.callback or bool(children)
         if not answerable and waiting.until is None:
             return self._failed(call, Failed("waits_for_nothing", "The node waits for nothing."))
         node_id, iteration = call.execution.key
@@ -373,8 +389,9 @@ class Executor:
             self._clock.now(),
             waiting.until,
             answerable=answerable,
+            children=len(children),
         )
-        return Result(fact, question=waiting.question, callback=waiting.callback)
+        return Result(fact, question=waiting.question, callback=waiting.callback, children=children)
 
 
 def idempotency_key(run_id: str, execution: Execution) -> str:

@@ -32,7 +32,7 @@ from engine_service.entry import (
 )
 from engine_service.feed import Feed, with_run
 from engine_service.store import journal as rows
-from engine_service.store.families import send_parent_wakes
+from engine_service.store.families import cancel_below, send_parent_wakes
 from engine_service.store.hints import Hint, HintKind
 from engine_service.store.journal import Claim, ClaimedRun, Cursor, Driver
 from engine_service.store.line import send_free
@@ -303,6 +303,10 @@ class Journal:
         if children := [run for run in ended if run.parent_run_id is not None]:
             parents = [run.parent_run_id for run in children if run.parent_run_id is not None]
             await send_parent_wakes(driver, [run.id for run in children], parents)
+        for entry in entries:
+            if entry.end is not None and entry.stops_children:
+                reason = "The run that waited for it has failed."
+                await cancel_below(driver, [entry.run.id], reason, entry.end.at)
 
     def _wake_for(self, entry: Entry) -> None:
         """Look when a run wakes that has just been parked, if that is soon."""

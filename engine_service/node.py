@@ -288,7 +288,13 @@ class AttachedNode(NodeType[P]):
 
 
 class ActionNode(NodeType[P]):
-    """A node that touches the world, or waits for it."""
+    """A node that touches the world, or waits for it.
+
+    Class attributes:
+        rehearses: All it does is call workflows; so a simulation lets it, and simulates those.
+    """
+
+    rehearses: ClassVar[bool] = False
 
     @abstractmethod
     async def run(self, given: NodeInput[P], services: Services) -> Outcome:

@@ -144,6 +144,15 @@ class Programs:
             self._kept.move_to_end(key)
         return program
 
+    def compose(self, definition: str, trigger: str) -> Program:
+        """The program of a definition that is stored nowhere; it is not kept.
+
+        Raises:
+            NotFound: A type it uses is not there.
+            InvalidInput: The definition cannot be read.
+        """
+        return Program(parse(definition), trigger, self._catalogue)
+
     async def get(self, workflow_id: str, version: int, trigger: str) -> Program:
         """The program, made if it must be.
 

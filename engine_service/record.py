@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import orjson
 
 from engine_service.attempt import Call
+from engine_service.calls import awaited
 from engine_service.decide import Complete, Fail
 from engine_service.encoding import encode
 from engine_service.entry import End, Entry
@@ -21,6 +22,7 @@ from engine_service.question import Question
 from engine_service.spending import NOTHING, shown
 from engine_service.state import Execution, RunState
 from engine_service.store.journal import ClaimedRun
+from engine_service.store.runs import NewRun
 from shared.clock import Clock
 from shared.ids import new_id
 from shared.llm import Usage
@@ -91,8 +93,10 @@ class Recorder:
         self._tell("run.waiting", self._clock.now(), {"until": until, "node_ids": node_ids})
         return self.take()
 
-    def ends(self, how: Complete | Fail, kept: Kept | None = None) -> Entry:
-        """The run has ended; a complete one's output is kept already."""
+    def ends(
+        self, how: Complete | Fail, kept: Kept | None = None, starts: Sequence[NewRun] = ()
+    ) -> Entry:
+        """The run has ended; a complete one's output is kept already. Others may begin with it."""
         now = self._clock.now()
         match how:
             case Complete(_, response):
@@ -104,6 +108,8 @@ class Recorder:
                 self._tell("run.failed", now, {})
                 error = {"code": code, "message": message, "node_id": node_id}
                 self._entry.end = End("failed", now, error=error)
+        self._entry.starts += starts
+        self._entry.stops_children = isinstance(how, Fail) and self._has_waited
         self._entry.started_at = self._started_at
         self._entry.has_waited = self._has_waited
         return self.take()
@@ -192,6 +198,11 @@ class Recorder:
         about |= {"level": level, "message": message}
         self._tell("log", self._clock.now(), about)
 
+    def remark(self, level: str, message: str) -> None:
+        """Something about the run as a whole, for its log."""
+        about = {"node_id": "", "iteration": "", "level": level, "message": message}
+        self._tell("log", self._clock.now(), about)
+
     def _finished(self, call: Call, fact: NodeFinished, outputs: str | None) -> None:
         used = self._usage(call.execution)
         detail: JsonObject = {**used}
@@ -230,6 +241,7 @@ class Recorder:
             "until": fact.until,
             "answerable": fact.answerable,
             "outcome_unknown": fact.outcome_unknown,
+            "children": fact.children,
         }
         self._note(execution, "waiting", call.now, fact.at, detail=detail)
         key = {
@@ -241,7 +253,10 @@ class Recorder:
         approval_id = ""
         if fact.answerable:
             self._has_waited = True
-            self._entry.waits.append({**key, "attempt": fact.attempt})
+            waits = {**key, "attempt": fact.attempt, "children": bool(fact.children)}
+            self._entry.waits.append(waits)
+        children = awaited(call.run, fact, result.children, self._clock)
+        self._entry.starts += children
         if question := result.question:
             approval_id = new_id("apr")
             schema = question.form_schema
@@ -264,6 +279,7 @@ class Recorder:
             )
         about = {**self._attempt(execution), "until": fact.until, "approval_id": approval_id}
         about |= {"callback": result.callback, "outcome_unknown": fact.outcome_unknown}
+        about["run_ids"] = [child.id for child in children]
         self._tell("node.waiting", fact.at, about)
 
     # --- rows

@@ -113,9 +113,8 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
     secret = settings.mesh_secret.get_secret_value()
     connecting = Connecting(databases.app, keychain, http, clock, secret)
     keeper = _keeper(settings, databases.app, clock)
-    world = World(
-        http, sandbox, models, keychain, network, keeper, Spending(databases.worker, clock)
-    )
+    spending = Spending(databases.worker, clock)
+    world = World(http, sandbox, models, keychain, network, keeper, spending)
     links = Links(secret, settings.engine_public_url, clock)
     mail = Delivery(http, network, clock), links
     postman = Postman(databases.worker, keychain, *mail, clock)
@@ -123,9 +122,8 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
     journal, feed = worker.journal, worker.feed
     results = Results(keeper)
     listeners = Listeners(databases.worker, catalogue)
-    simulator = Simulator(
-        catalogue, replace(world, files=None), evaluator, clock, refusal=http.refusal
-    )
+    tried = replace(world, files=None, calls=worker.calls)
+    simulator = Simulator(catalogue, tried, evaluator, clock, refusal=http.refusal)
     startables = Startables(catalogue)
     services = (
         _service(workflows_grpc, WorkflowServicer(databases.app, catalogue, clock)),

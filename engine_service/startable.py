@@ -6,7 +6,7 @@ is made with every start, before anything is written.
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import orjson
@@ -33,9 +33,15 @@ class Startable:
 
     Attributes:
         triggers: Its enabled trigger nodes, in order, with what checks a run's input if anything.
+        kinds: The same nodes with their types.
     """
 
     triggers: Mapping[str, Draft202012Validator | None]
+    kinds: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def of_kind(self, kind: str) -> str:
+        """The first trigger of a type; empty when there is none."""
+        return next((node_id for node_id, its in self.kinds.items() if its == kind), "")
 
     def begin_at(self, node_id: str) -> str:
         """The trigger node to begin at: the one that is named, or else the first.
@@ -104,7 +110,8 @@ def startable_of(workflow: Workflow, catalogue: Catalogue) -> Startable:
             parameters = trigger.Parameters.model_validate(node.parameters)
             schema = trigger.input_schema(parameters)
             triggers[node.id] = None if schema is None else form_validator(schema)
-    return Startable(triggers)
+    kinds = {node.id: node.type for node in workflow.nodes if node.id in triggers}
+    return Startable(triggers, kinds)
 
 
 def _require_fit(form: Draft202012Validator, given: Any) -> None:

@@ -7,13 +7,14 @@ PostgreSQL share the work, whether or not they are in one process.
 import asyncio
 import os
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from engine_service import dispatch
 from engine_service.activation import Workshop
 from engine_service.activations import Activations
+from engine_service.calls import Calls
 from engine_service.catalogue import Catalogue
 from engine_service.execute import Executor, World
 from engine_service.expressions import Evaluator
@@ -81,11 +82,14 @@ class Worker:
             take=self._activations.take,
             poll=options.poll_seconds,
         )
+        self.calls = Calls(databases.app, catalogue, self.journal.start, self.feed, clock)
+        world = replace(world, calls=self.calls)
         self._shop = Workshop(
             database=databases.worker,
             programs=self.programs,
             executor=Executor(world, evaluator, clock, options.limits),
             journal=self.journal,
+            calls=self.calls,
             claims=self._claims,
             clock=clock,
             surroundings=Surroundings(databases.worker, options.expression_env, os.environ),

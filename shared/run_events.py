@@ -205,6 +205,9 @@ class NodeWaiting(NodeEventData):
         default=False,
         description="The engine itself asks: a crash left open whether the node had its effect",
     )
+    run_ids: list[str] = Field(
+        default_factory=list[str], description="The runs that it began and waits for"
+    )
 
 
 class Log(RunEventData):

@@ -116,6 +116,11 @@ class WorkflowSettings(_Strict):
     budget: BudgetLimits | None = Field(
         default=None, description="What the language models of a run may use in all"
     )
+    error_workflow: PlainText = Field(
+        default="",
+        max_length=200,
+        description="Id or name of the workflow that runs when a live run of this one fails",
+    )
 
 
 class StickyNote(_Strict):

@@ -79,7 +79,10 @@ def workflow_settings(document: Document) -> tuple[JsonObject, list[str]]:
     if timeout > 0:
         made["timeout"] = timeout
     if given.get("errorWorkflow"):
-        notes.append(f"Its error workflow {given['errorWorkflow']!r} was not carried over.")
+        notes.append(
+            f"Its error workflow {given['errorWorkflow']!r} was not carried over: import that one, "
+            "and name it in the setting 'error_workflow'."
+        )
     notes.extend(
         f"The workflow's setting {name!r} was not carried over."
         for name in sorted(given.keys() - _OF_THE_WORKFLOW)

@@ -23,6 +23,7 @@ from engine_service.nodes.data_validate import DataValidate
 from engine_service.nodes.data_xml import DataXml
 from engine_service.nodes.discord_message import DiscordMessage
 from engine_service.nodes.email_send import EmailSend
+from engine_service.nodes.flow_call import FlowCall
 from engine_service.nodes.flow_filter import FlowFilter
 from engine_service.nodes.flow_if import FlowIf
 from engine_service.nodes.flow_loop import FlowLoop
@@ -72,6 +73,7 @@ NODES: tuple[type[NodeType[Any]], ...] = (
     FlowWait,
     FlowRespond,
     FlowStop,
+    FlowCall,
     FlowNoop,
     FlowPlaceholder,
     HttpRequestNode,

@@ -30,12 +30,13 @@ class SimulationServicer(simulation_service_pb2_grpc.SimulationServiceServicer):
     async def SimulateWorkflow(
         self, request: simulation_service_pb2.SimulateWorkflowRequest, context: Any
     ) -> simulation_service_pb2.SimulateWorkflowResponse:
-        call.caller()
+        caller = call.caller()
         trial = Trial(
             workflow=parse(request.definition.json),
             input=request.input.json or None,
             pinned=_pinned(request.pinned.json),
             trigger_node_id=request.trigger_node_id,
+            tenant_id=caller.tenant_id,
         )
         return _response(await self._simulator.simulate(trial))
 

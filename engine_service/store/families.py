@@ -54,11 +54,11 @@ SELECT run_id, CASE WHEN wake_event IS NOT NULL THEN engine.emit_wake(wake_event
 _CANCEL_BELOW = """
 WITH RECURSIVE tree (id) AS (
   SELECT id FROM engine.runs
-  WHERE parent_run_id = ANY(%(ids)s) AND parent_attempt > 0
+  WHERE parent_run_id = ANY(%(ids)s) AND parent_attempt <> 0
     AND (%(node_id)s::text IS NULL
       OR parent_node_id = %(node_id)s AND parent_iteration = %(iteration)s)
   UNION
-  SELECT r.id FROM tree JOIN engine.runs r ON r.parent_run_id = tree.id AND r.parent_attempt > 0
+  SELECT r.id FROM tree JOIN engine.runs r ON r.parent_run_id = tree.id AND r.parent_attempt <> 0
 ), listed AS MATERIALIZED (
   SELECT r.id, r.tenant_id, r.last_sequence + 1 AS sequence FROM engine.runs r
   WHERE r.id IN (SELECT id FROM tree) AND r.ended_at IS NULL
@@ -75,8 +75,11 @@ WITH RECURSIVE tree (id) AS (
 ), withdrawn AS (
   UPDATE engine.approvals SET status = 'cancelled', answered_at = %(at)s
   WHERE status = 'pending' AND run_id IN (SELECT id FROM listed)
+), notified AS (
+  SELECT pg_notify('flowloom_engine', 'cancel - ' || id || ','),
+    pg_notify('flowloom_engine', 'news - ' || id || ',') FROM listed
 )
-SELECT id FROM listed
+SELECT id, (SELECT count(*) FROM notified) FROM listed
 """
 
 
@@ -93,8 +96,8 @@ async def cancel_below(
     reason: str,
     at: datetime,
     wait: tuple[str, str] | None = None,
-) -> list[str]:
-    """Cancel what these runs wait for, and what that waits for; the runs that were cancelled.
+) -> None:
+    """Cancel what these runs wait for, and what that waits for.
 
     Args:
         driver: In a transaction that has locked these runs, so that they begin no others.
@@ -103,22 +106,22 @@ async def cancel_below(
         at: When.
         wait: Only what one of their nodes waits for, in one iteration.
     """
+    values = _below(run_ids, reason, at, wait)
+    while cancelled := await (await driver.execute(_CANCEL_BELOW, values)).fetchall():
+        # Again until nothing is found: a child may have begun another before it was locked.
+        for statement in WITHDRAW:
+            await driver.execute(statement, {"run_ids": [row[0] for row in cancelled]})
+
+
+def _below(
+    run_ids: Sequence[str], reason: str, at: datetime, wait: tuple[str, str] | None
+) -> JsonObject:
     event: JsonObject = {"type": "run.cancelled", "at": at, "data": {"reason": reason}}
     node_id, iteration = wait or (None, None)
-    values = {
+    return {
         "ids": list(run_ids),
         "at": at,
         "events": orjson.dumps([event]).decode(),
         "node_id": node_id,
         "iteration": iteration,
     }
-    cancelled: list[str] = []
-    while True:
-        # Again until nothing is found: a child may have begun another before it was locked.
-        found = await (await driver.execute(_CANCEL_BELOW, values)).fetchall()
-        if not found:
-            return cancelled
-        run_ids = [row[0] for row in found]
-        for statement in WITHDRAW:
-            await driver.execute(statement, {"run_ids": run_ids})
-        cancelled += run_ids

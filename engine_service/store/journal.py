@@ -29,7 +29,7 @@ from engine_service.events import (
 )
 from engine_service.store import line
 from engine_service.store.families import cancel_below
-from engine_service.store.hints import NOTIFY, Hint, HintKind
+from engine_service.store.hints import NOTIFY, Hint
 from shared.workflow import JsonObject
 
 Driver = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -404,9 +404,7 @@ async def expire(driver: Driver, run_id: str, node_id: str, iteration: str, now:
     row = await (await driver.execute(_EXPIRE, key)).fetchone()
     if row is not None and row[0]:
         reason = "The run that waited for it waits no longer."
-        below = await cancel_below(driver, [run_id], reason, now, (node_id, iteration))
-        await send_hint(driver, Hint(HintKind.CANCEL, run_ids=below))
-        await send_hint(driver, Hint(HintKind.NEWS, run_ids=below))
+        await cancel_below(driver, [run_id], reason, now, (node_id, iteration))
 
 
 def _fact(row: tuple[Any, ...]) -> AnyFact:

@@ -27,8 +27,8 @@ class Origin:
     """Where a run comes from, other than from outside.
 
     Attributes:
-        parent_run_id: The run that began it; with the node, the iteration and, when that attempt of
-            the node waits for its end, the attempt. A run that is not waited for has attempt 0.
+        parent_run_id: The run that began it; with the node, the iteration, and the attempt that
+            waits for its end: 0 when none does, -1 when one stays awake for it.
         parent_index: Its place among those that one attempt began.
         depth: How many runs there are above it.
         error_of: The failed run that it, or a run above it, is about.
@@ -134,7 +134,7 @@ WITH wanted AS (
   LEFT JOIN engine.versions v ON v.workflow_id = w.workflow_id AND v.number = w.version
   WHERE (trigger_id IS NULL OR EXISTS (
       SELECT FROM engine.triggers t WHERE t.id = w.trigger_id AND t.tenant_id = w.tenant_id))
-    AND (coalesce(parent_attempt, 0) = 0 OR EXISTS (
+    AND (coalesce(parent_attempt, 0) <= 0 OR EXISTS (
       SELECT FROM engine.waits x WHERE x.run_id = w.parent_run_id AND x.node_id = w.parent_node_id
         AND x.iteration = w.parent_iteration AND x.attempt = w.parent_attempt))
     AND (error_of IS NULL OR parent_run_id IS NOT NULL OR EXISTS (
@@ -367,11 +367,11 @@ async def cancel(
     values["run_ids"] = [run_id]
     for statement in (_CANCEL, _TELL, _CLOSE_WAITS, *WITHDRAW):
         await driver.execute(statement, values)
-    below = await cancel_below(driver, [run_id], "The run that waited for it was cancelled.", at)
+    await cancel_below(driver, [run_id], "The run that waited for it was cancelled.", at)
     if found[2] is not None:
         await send_parent_wakes(driver, [run_id], [found[2]])
     # Slots may be others' now, so there may be work.
     for kind in (HintKind.CANCEL, HintKind.NEWS, HintKind.WORK):
-        for payload in Hint(kind, run_ids=[run_id, *below]).payloads():
-            await driver.execute(NOTIFY, {"hint": payload})
+        hint = Hint(kind, run_ids=[run_id]).payloads()[0]
+        await driver.execute(NOTIFY, {"hint": hint})
     return True

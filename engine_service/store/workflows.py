@@ -72,6 +72,13 @@ async def get_workflow(connection: AsyncConnection, workflow_id: str) -> StoredW
     return await _get(connection, workflow_id, _living)
 
 
+async def find_by_name(connection: AsyncConnection, name: str) -> Sequence[StoredWorkflow]:
+    """The workflows of exactly this name; of many, the two oldest."""
+    query = _living.where(workflows.c.name == name).order_by(workflows.c.id).limit(2)
+    found = await connection.execute(query)
+    return [StoredWorkflow(**row) for row in found.mappings()]
+
+
 async def lock_workflow(connection: AsyncConnection, workflow_id: str) -> StoredWorkflow:
     """One workflow, which nobody else changes until the transaction ends.
 

@@ -5,13 +5,16 @@ they would do and answer with pinned data or a sample. Nodes that are computed s
 an author's code included, unless data is pinned to them.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine_service.node import (
     ERROR,
     ActionNode,
+    Callee,
+    ChildEnd,
+    ChildRun,
     Done,
     Effect,
     NodeInput,
@@ -20,6 +23,7 @@ from engine_service.node import (
     Outcome,
     PureNode,
     Services,
+    Workflows,
 )
 from engine_service.program import Program
 from engine_service.trial.redact import redact
@@ -47,23 +51,34 @@ class Rehearsal:
         effects: What would have been done, in order.
         refusals: Why requests would be refused, by node id; each reason once.
         stood_in: Ids of the nodes that answered with a sample or pinned data.
+        calls: Tries a workflow that is called; None when none can be found.
     """
 
     effects: list[PlannedEffect] = field(default_factory=list[PlannedEffect])
     refusals: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     stood_in: set[str] = field(default_factory=set[str])
+    calls: Callable[[str, ChildRun], Awaitable[ChildEnd]] | None = None
+
+    def take_down(self, node_id: str, real: ActionNode[Any], parameters: Any) -> None:
+        """Keep what would have been done once."""
+        if len(self.effects) < _MOST_EFFECTS:
+            effect = PlannedEffect(node_id, real.type, real.plan(parameters), redact(parameters))
+            self.effects.append(effect)
 
 
 Refusal = Callable[[str], str]
 """Why a request to a URL would be refused; empty when nothing speaks against it."""
 
 
-def rehearse(program: Program, pinned: Mapping[str, list[Item]], refusal: Refusal) -> Rehearsal:
+def rehearse(
+    program: Program, pinned: Mapping[str, list[Item]], refusal: Refusal, rehearsal: Rehearsal
+) -> Rehearsal:
     """Replace what touches the world."""
-    rehearsal = Rehearsal()
     for node_id, ready in program.nodes.items():
         items, real = pinned.get(node_id), ready.type
-        if isinstance(real, ActionNode) and (items is not None or real.effect is not Effect.PURE):
+        if isinstance(real, ActionNode) and real.rehearses and items is None and rehearsal.calls:
+            ready.type = _CallStandIn(real, rehearsal)
+        elif isinstance(real, ActionNode) and (items is not None or real.effect is not Effect.PURE):
             outputs = _answer(program, node_id, items)
             ready.type = _ActionStandIn(real, rehearsal, refusal, outputs)
             rehearsal.stood_in.add(node_id)
@@ -129,9 +144,7 @@ class _ActionStandIn(ActionNode[Any]):
 
     def _take_down(self, node_id: str, parameters: Any) -> None:
         """Keep what would have been done for one item, and whether it would be refused."""
-        self._rehearsal.effects.append(
-            PlannedEffect(node_id, self._real.type, self.plan(parameters), redact(parameters))
-        )
+        self._rehearsal.take_down(node_id, self._real, parameters)
         address = self._real.address(parameters)
         reason = self._refusal(address) if address else ""
         known = self._rehearsal.refusals.setdefault(node_id, [])
@@ -143,3 +156,50 @@ class _ActionStandIn(ActionNode[Any]):
 
     def sample(self, given: NodeInput[Any]) -> Done:
         return self._real.sample(given)
+
+
+class _CallStandIn(ActionNode[Any]):
+    """Lets a node call workflows as it would; what it calls is tried out, too."""
+
+    def __init__(self, real: ActionNode[Any], rehearsal: Rehearsal) -> None:
+        _take_on(self, real)
+        self._real = real
+        self._rehearsal = rehearsal
+
+    async def run(self, given: NodeInput[Any], services: Services) -> Outcome:
+        if given.resumption is None:
+            self._rehearsal.take_down(given.definition.id, self._real, given.parameters_for(0))
+        tried = _TriedWorkflows(services.workflows, self._rehearsal, given.definition.id)
+        return await self._real.run(given, replace(services, workflows=tried))
+
+    def plan(self, parameters: Any) -> str:
+        return self._real.plan(parameters)
+
+    def sample(self, given: NodeInput[Any]) -> Done:
+        return self._real.sample(given)
+
+
+class _TriedWorkflows:
+    """Finds workflows as ever; begins nothing but trials."""
+
+    def __init__(self, real: Workflows, rehearsal: Rehearsal, node_id: str) -> None:
+        self._real = real
+        self._rehearsal = rehearsal
+        self._node_id = node_id
+
+    async def find(self, wanted: str) -> Callee:
+        return await self._real.find(wanted)
+
+    async def compose(self, definition: JsonObject) -> Callee:
+        return await self._real.compose(definition)
+
+    def child(self, callee: Callee, items: list[Item]) -> ChildRun:
+        return self._real.child(callee, items)
+
+    async def start(self, child: ChildRun, key: str = "") -> str:
+        return (await self.run(child, key)).run_id
+
+    async def run(self, child: ChildRun, key: str = "") -> ChildEnd:
+        del key
+        assert self._rehearsal.calls is not None
+        return await self._rehearsal.calls(self._node_id, child)

@@ -9,17 +9,21 @@ are limited, so every trial ends.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import orjson
 
 from engine_service.attempt import Call, RunFacts
+from engine_service.calls import Calls
 from engine_service.catalogue import Catalogue
 from engine_service.checks.diagnostic import Diagnostic, Severity
 from engine_service.decide import Complete, Fail, Run, decide, next_due
-from engine_service.events import Key
+from engine_service.encoding import encode
+from engine_service.events import Key, NodeAnswered
 from engine_service.execute import Executor, Limits, Result, Silence, World
 from engine_service.expressions import Evaluator
+from engine_service.node import ChildEnd, ChildRun
 from engine_service.program import Program
 from engine_service.run_input import items_of
 from engine_service.startable import startable_of
@@ -50,12 +54,16 @@ class Trial:
         input: What the run is given, as JSON; made up when None.
         pinned: Items to answer with, by node id.
         trigger_node_id: Where to begin; the first enabled trigger when empty.
+        tenant_id: Whose workflows it may call.
+        depth: How many trials there are above it.
     """
 
     workflow: Workflow
     input: bytes | None = None
     pinned: Mapping[str, list[Item]] = field(default_factory=dict[str, list[Item]])
     trigger_node_id: str = ""
+    tenant_id: str = ""
+    depth: int = 0
 
     def answers(self) -> Mapping[str, list[Item]]:
         """Items to answer with: what the definition keeps, unless the trial says otherwise."""
@@ -87,6 +95,7 @@ class Report:
         effects: What would have been done to the world, in order.
         unreached: Ids of nodes that did not run at all.
         computed: Ids of nodes that really ran; the others answered with pinned data or a sample.
+        output: What the run would have given.
     """
 
     ending: Ending | None
@@ -96,13 +105,14 @@ class Report:
     effects: Sequence[PlannedEffect] = ()
     unreached: Sequence[str] = ()
     computed: Sequence[str] = ()
+    output: Any = None
 
 
 class Simulator:
     """Makes trials.
 
     Args:
-        world: Only its sandbox is used, for code without effects.
+        world: Only its sandbox is used, for code without effects, and workflows to call.
         refusal: Says why a request to a URL would be refused, without sending anything.
     """
 
@@ -122,6 +132,7 @@ class Simulator:
         self._evaluator = evaluator
         self._clock = clock
         self._bounds = bounds or Bounds()
+        self._calls = world.calls if isinstance(world.calls, Calls) else None
 
     async def simulate(self, trial: Trial) -> Report:
         """Try a definition out.
@@ -141,10 +152,12 @@ class Simulator:
             items = self._made_up(trial, program)
         else:
             items = items_of(orjson.loads(startable.check_input(trigger, trial.input)))
-        rehearsal = rehearse(program, trial.answers(), self._refusal)
+        rehearsal = self._rehearsal(trial)
+        rehearse(program, trial.answers(), self._refusal, rehearsal)
         limits = Limits(self._bounds.node_bytes, self._bounds.seconds)
         executor = Executor(self._world, self._evaluator, clock, limits)
         performance = _Performance(program, items, executor, clock, self._bounds)
+        performance.belongs_to(trial, rehearsal)
         ending = await performance.end()
         ran = {execution.step.id for execution in performance.ran}
         ids = [node.id for node in trial.workflow.nodes if node.id not in program.used]
@@ -156,7 +169,30 @@ class Simulator:
             rehearsal.effects,
             [node_id for node_id in ids if node_id not in ran],
             [node_id for node_id in ids if node_id in ran - rehearsal.stood_in],
+            performance.output,
         )
+
+    def _rehearsal(self, trial: Trial) -> Rehearsal:
+        """Takes down what the trial would do, trials of what it calls included."""
+        rehearsal, calls = Rehearsal(), self._calls
+        if calls is None:
+            return rehearsal
+
+        async def call(node_id: str, child: ChildRun) -> ChildEnd:
+            callee = child.callee
+            inner = Trial(
+                await calls.read(trial.tenant_id, callee),
+                encode(child.items).encode(),
+                trigger_node_id=callee.trigger_node_id,
+                tenant_id=trial.tenant_id,
+                depth=trial.depth + 1,
+            )
+            report = await self.simulate(inner)
+            rehearsal.effects += [replace(one, node_id=node_id) for one in report.effects]
+            return _end(report)
+
+        rehearsal.calls = call
+        return rehearsal
 
     def _made_up(self, trial: Trial, program: Program) -> list[Item]:
         pinned = trial.answers().get(program.flow.trigger.id)
@@ -193,6 +229,13 @@ class _Performance:
         self._steps = 0
         trigger = program.flow.trigger.node.type
         self._run = RunFacts("run_simulation", "", "", 0, "simulated", trigger)
+        self._rehearsal = Rehearsal()
+        self.output: Any = None
+
+    def belongs_to(self, trial: Trial, rehearsal: Rehearsal) -> None:
+        """Say whose trial it is, and where what it calls is tried."""
+        self._run = replace(self._run, tenant_id=trial.tenant_id, depth=trial.depth)
+        self._rehearsal = rehearsal
 
     async def end(self) -> Ending:
         """Go on to the end, or to where a limit is reached."""
@@ -215,6 +258,7 @@ class _Performance:
         for command in commands:
             match command:
                 case Complete():
+                    self.output = command.output
                     return Ending()
                 case Fail():
                     return Ending(command.code, command.message, command.node_id)
@@ -248,7 +292,31 @@ class _Performance:
             most = self._bounds.all_bytes // 1024
             return Ending("size_limit", f"The trial's data came to more than {most} KiB.")
         self.state.apply(result.fact)
+        if result.children and self._rehearsal.calls is not None:
+            await self._answer(execution, result)
         return None
+
+    async def _answer(self, execution: Execution, result: Result) -> None:
+        """Try what a node has called, and let it go on."""
+        assert self._rehearsal.calls is not None
+        ends = [await self._rehearsal.calls(execution.step.id, one) for one in result.children]
+        node_id, iteration = execution.key
+        now = self._clock.now()
+        answer = {"children": [end.as_json() for end in ends]}
+        self.state.apply(NodeAnswered(node_id, iteration, execution.attempt, now, answer))
+
+
+def _end(report: Report) -> ChildEnd:
+    """How a trial ended, as whoever called it is told."""
+    ending = report.ending
+    if ending is None:
+        first = next(one for one in report.diagnostics if one.severity is Severity.ERROR)
+        error = {"code": "invalid_definition", "message": first.message, "node_id": ""}
+        return ChildEnd("run_simulation", "failed", None, error)
+    if not ending.code:
+        return ChildEnd("run_simulation", "completed", report.output)
+    error = {"code": ending.code, "message": ending.message, "node_id": ending.node_id}
+    return ChildEnd("run_simulation", "failed", None, error)
 
 
 def _warnings(rehearsal: Rehearsal, workflow: Workflow) -> list[Diagnostic]:

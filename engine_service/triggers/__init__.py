@@ -4,12 +4,14 @@ from typing import Any
 
 from engine_service.trigger import Trigger
 from engine_service.triggers.email import EmailTrigger
+from engine_service.triggers.error import ErrorTrigger
 from engine_service.triggers.github import GitHubTrigger
 from engine_service.triggers.manual import ManualTrigger
 from engine_service.triggers.rss import RssTrigger
 from engine_service.triggers.schedule import Schedule
 from engine_service.triggers.slack import SlackTrigger
 from engine_service.triggers.webhook import Webhook
+from engine_service.triggers.workflow import CalledTrigger
 
 TRIGGERS: tuple[type[Trigger[Any]], ...] = (
     ManualTrigger,
@@ -19,4 +21,6 @@ TRIGGERS: tuple[type[Trigger[Any]], ...] = (
     Schedule,
     RssTrigger,
     EmailTrigger,
+    CalledTrigger,
+    ErrorTrigger,
 )

@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -41,6 +42,7 @@ from shared.llm import Delta, Finish, Model, Reply, Request, Usage
 from shared.llm import Done as Finished
 from shared.workflow import Item, JsonObject
 from tests.support.accounts import Accounts
+from tests.support.other_workflows import OtherWorkflows
 from tests.support.run_node import NOW, given, items, run_action, services
 
 TYPES = [type(node_type) for node_type in builtin()]
@@ -445,7 +447,8 @@ def _world(world: Answering, node_type: type[NodeType[Any]]) -> Any:
     account = Accounts(host="server.example.com", database="1", sender="me@example.com")
     ready = account if node_type.family() in SPOKEN else Ready()
     credentials = ready if node_type.needs_credential else None
-    return services(http=world, models=world, sandbox=world, network=world, credentials=credentials)
+    made = services(http=world, models=world, sandbox=world, network=world, credentials=credentials)
+    return replace(made, workflows=OtherWorkflows(world.run))
 
 
 def answering(node_type: type[NodeType[Any]]) -> Any:

@@ -25,11 +25,13 @@ def a_set(node_id: str, **values: Any) -> JsonObject:
 
 
 def definition(nodes: list[JsonObject], wires: str, **settings: Any) -> JsonObject:
-    """Nodes behind START; wires such as `start > a; a:true > b`."""
+    """Nodes behind START; wires such as `start > a; a:true > b; b > c/input2`."""
     connections: list[JsonObject] = []
-    for wire in wires.split(";"):
+    for wire in filter(str.strip, wires.split(";")):
         left, right = (part.strip() for part in wire.split(">"))
         source, _, port = left.partition(":")
-        connections.append({"from": source, "port": port or "main", "to": right})
+        target, _, place = right.partition("/")
+        ends = {"from": source, "port": port or "main", "to": target, "input": place or "main"}
+        connections.append(ends)
     nodes = [START, *nodes]
     return {"name": "w", "nodes": nodes, "connections": connections, "settings": settings}

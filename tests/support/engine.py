@@ -47,9 +47,9 @@ class TestEngine:
     worker: Worker
     databases: Databases
 
-    async def save(self, definition: JsonObject) -> str:
+    async def save(self, definition: JsonObject, **kept: str) -> str:
         """Store a definition as the first version of a workflow; the workflow's id."""
-        return await save_definition(self.databases.app, definition)
+        return await save_definition(self.databases.app, definition, **kept)
 
     async def start(self, workflow_id: str, given: Any = None, **changes: Any) -> InsertedRun:
         """Start a run at the node `start`."""
@@ -120,13 +120,15 @@ def types(events: Iterable[StoredEvent]) -> list[str]:
     return [event.type for event in events]
 
 
-async def save_definition(app: Database, definition: JsonObject) -> str:
+async def save_definition(
+    app: Database, definition: JsonObject, tenant: str = TENANT, name: str = "w"
+) -> str:
     """Store a definition as the first version of a workflow; the workflow's id."""
     now = datetime.now(UTC)
-    workflow = StoredWorkflow(new_id("wf"), TENANT, "w", "", 1, None, "e", now, now)
+    workflow = StoredWorkflow(new_id("wf"), tenant, name, "", 1, None, "e", now, now)
     text = orjson.dumps(definition).decode()
-    version = StoredVersion(workflow.id, 1, TENANT, "d", "u", "", now, text)
-    async with app.transaction(TENANT) as connection:
+    version = StoredVersion(workflow.id, 1, tenant, "d", "u", "", now, text)
+    async with app.transaction(tenant) as connection:
         await insert_workflow(connection, workflow)
         await insert_version(connection, version)
     return workflow.id

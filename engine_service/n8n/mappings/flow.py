@@ -94,10 +94,38 @@ def _stop(node: SourceNode) -> Mapped:
     return Mapped("flow.stop", {"message": message or "Stopped"})
 
 
+def _call(node: SourceNode) -> Mapped:
+    """Execute Workflow, by id; what stands in a file or in the node itself has no id."""
+    fields = node.fields
+    parameters: JsonObject = {}
+    match fields.fixed("source", "database"):
+        case "database":
+            wanted: Any = fields.located("workflowId", "")
+            parameters["workflow"] = wanted if isinstance(wanted, str) else str(wanted)
+            fields.differ("It names the workflow by its id in n8n; name it by its id or name here.")
+        case "parameter":
+            raise CannotMap("Import the workflow that stands in it by itself, and call that.")
+        case other:
+            raise CannotMap(f"There is no counterpart of a workflow from {other!r}.")
+    if fields.fixed("mode", "once") == "once":
+        parameters["mode"] = "once"
+    if not fields.section("options").flag("waitForSubWorkflow", True):
+        parameters["wait"] = False
+    inputs = fields.section("workflowInputs")
+    inputs.ignore("mappingMode", "matchingColumns", "schema", "attemptToConvertTypes",
+                  "convertFieldsToString")  # fmt: skip
+    if values := inputs.take("value"):
+        parameters["input"] = values
+        if parameters.get("mode") == "once":
+            fields.differ("The input is filled once, for the first item, not for each.")
+    return Mapped("flow.call", parameters)
+
+
 MAPPINGS = (
     NodeMapping(("n8n-nodes-base.noOp",), _noop),
     NodeMapping(("n8n-nodes-base.splitInBatches",), _loop),
     NodeMapping(("n8n-nodes-base.wait",), _wait),
     NodeMapping(("n8n-nodes-base.respondToWebhook",), _respond),
     NodeMapping(("n8n-nodes-base.stopAndError",), _stop),
+    NodeMapping(("n8n-nodes-base.executeWorkflow",), _call),
 )

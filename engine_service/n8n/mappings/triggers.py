@@ -11,6 +11,7 @@ _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "satu
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
 _AUTH = {"none": "none", "basicAuth": "basic", "headerAuth": "header", "jwtAuth": "jwt"}
 _ANSWERS = {"onReceived": "at_once", "lastNode": "last_node", "responseNode": "respond_node"}
+_FIELD_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
 _NOT_IN_PATHS = re.compile(r"[^A-Za-z0-9._~/-]+")
 _OTHER_NAMES = (
     "The item names the moment otherwise: timestamp, date, time, weekday, year, month, day, …"
@@ -57,6 +58,37 @@ def _methods(fields: Fields) -> list[str]:
     if not known:
         raise CannotMap(f"There is no counterpart of the method {written!r}.")
     return known
+
+
+_TYPES = {"string": "string", "number": "number", "boolean": "boolean",
+          "array": "array", "object": "object"}  # fmt: skip
+
+
+def _called(node: SourceNode) -> Mapped:
+    """When executed by another workflow."""
+    fields = node.fields
+    fields.ignore("events", "notice", "jsonExample")
+    rows = fields.section("workflowInputs").rows("values")
+    source = fields.fixed("inputSource", "workflowInputs" if rows else "passthrough")
+    if source == "jsonExample":
+        fields.differ("Its example is not turned into fields: whatever is handed over is taken.")
+    if source != "workflowInputs":
+        return Mapped("trigger.workflow", {})
+    made: list[JsonObject] = []
+    for row in rows:
+        name, kind = row.text("name"), str(row.fixed("type", "string"))
+        if not _FIELD_NAME.match(name) or kind == "any":
+            fields.differ(f"Its field {name!r} cannot be typed here, so the form is left out.")
+            return Mapped("trigger.workflow", {})
+        field = {"name": name, "type": _TYPES.get(kind, "string"), "required": False}
+        made.append(field)
+    fields.differ("A field that the form does not have is refused; n8n drops it.")
+    return Mapped("trigger.workflow", {"fields": made})
+
+
+def _error(node: SourceNode) -> Mapped:
+    del node
+    return Mapped("trigger.error", {})
 
 
 # --- the clock
@@ -143,6 +175,8 @@ def _interval(node: SourceNode) -> Mapped:
 
 
 MAPPINGS = (
+    NodeMapping(("n8n-nodes-base.executeWorkflowTrigger",), _called),
+    NodeMapping(("n8n-nodes-base.errorTrigger",), _error),
     NodeMapping(("n8n-nodes-base.manualTrigger", "n8n-nodes-base.start"), _manual),
     NodeMapping(("n8n-nodes-base.webhook",), _webhook),
     NodeMapping(("n8n-nodes-base.scheduleTrigger",), _schedule),

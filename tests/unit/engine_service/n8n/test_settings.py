@@ -49,7 +49,8 @@ def test_settings_of_a_workflow() -> None:
     assert made == {"timezone": "Europe/Berlin", "timeout": 30}
     WorkflowSettings.model_validate(made)
     assert notes == [
-        "Its error workflow '7' was not carried over.",
+        "Its error workflow '7' was not carried over: import that one, and name it in the setting "
+        "'error_workflow'.",
         "The workflow's setting 'novelty' was not carried over.",
     ]
 
