@@ -30,7 +30,8 @@ from shared.workflow import JsonObject
 log = structlog.get_logger()
 
 _KEPT = 10_000
-_PATH = re.compile(r"[A-Za-z0-9._~-]{1,200}(/[A-Za-z0-9._~-]{1,200}){1,20}")
+# A step that begins with a colon stands for others, and is none itself.
+_PATH = re.compile(r"[A-Za-z0-9._~-]{1,200}(/(?!:)[^/\x00-\x1f\x7f]{1,200}){1,20}")
 _PLAIN_ID = re.compile(r"[!-~]{1,200}")
 _JSON: Mapping[str, str] = {"content-type": "application/json"}
 
@@ -61,7 +62,7 @@ class Listeners:
 
     def __init__(self, database: Database, catalogue: Catalogue) -> None:
         self._database = database
-        self._catalogue = catalogue
+        self.catalogue = catalogue
         self._kept: OrderedDict[str, Listener] = OrderedDict()
 
     async def get(self, path: str) -> tuple[Listener, bool]:
@@ -87,6 +88,7 @@ class Listeners:
         if _PATH.fullmatch(path):
             async with self._database.transaction() as connection:
                 row = await triggers.find_by_path(connection, path)
+                row = row or await triggers.find_by_shape(connection, path)
         listener = None if row is None else self._listener(row)
         if listener is None:
             raise NotFound("No webhook listens here.", reason="HOOK_NOT_FOUND")
@@ -96,7 +98,7 @@ class Listeners:
         return listener
 
     def _listener(self, row: LiveTrigger) -> Listener | None:
-        trigger = self._catalogue.find(row.type)
+        trigger = self.catalogue.find(row.type)
         if not isinstance(trigger, WebhookTrigger):
             log.error("trigger_unreadable", trigger_id=row.id, error=f"unknown type {row.type}")
             return None

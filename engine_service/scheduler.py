@@ -188,6 +188,21 @@ class Scheduler:
                 await asyncio.sleep(_PAUSE.total_seconds())
 
 
+def upcoming(row: LiveTrigger, catalogue: Catalogue, most: int) -> list[datetime]:
+    """The next times that a live clock trigger fires; none for others."""
+    trigger = catalogue.find(row.type)
+    if row.next_fire_at is None or not isinstance(trigger, ClockTrigger):
+        return []
+    try:
+        rhythm = Rhythm(trigger, trigger.Parameters.model_validate(row.parameters), row.timezone)
+    except ValidationError:
+        return []
+    moments = [row.next_fire_at]
+    while len(moments) < most and (following := rhythm.after(moments[-1])) is not None:
+        moments.append(following)
+    return moments
+
+
 def _run(row: LiveTrigger, rhythm: Rhythm, tick: datetime, now: datetime) -> NewRun:
     return NewRun(
         id=new_id("run"),

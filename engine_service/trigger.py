@@ -40,6 +40,11 @@ class Trigger(PureNode[P]):
         del parameters
         return None
 
+    def example(self, parameters: P, now: datetime, timezone: str) -> Item:
+        """What it might give, for those who try a workflow out."""
+        del parameters, now, timezone
+        return {"json": {}}
+
 
 @dataclass(frozen=True, slots=True)
 class TickPolicy:
@@ -71,6 +76,9 @@ class ClockTrigger(Trigger[P]):
     @abstractmethod
     def tick_item(self, parameters: P, fire_at: datetime, timezone: str) -> Item:
         """The item a run gets for this tick."""
+
+    def example(self, parameters: P, now: datetime, timezone: str) -> Item:
+        return self.tick_item(parameters, now, timezone)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from engine_service.catalogue import Description, builtin
 from engine_service.checks.diagnostic import Diagnostic, Severity
 from engine_service.hidden import hide_text
 from engine_service.node import Effect
-from engine_service.store.triggers import LiveTrigger
+from engine_service.store.triggers import LiveTrigger, shape_of
 from engine_service.store.versions import StoredVersion
 from engine_service.store.workflows import StoredWorkflow
 from shared.pb.flowloom.common.v1 import document_pb2
@@ -92,8 +92,17 @@ def to_diagnostics(found: Iterable[Diagnostic]) -> list[workflow_pb2.Diagnostic]
     ]
 
 
-def to_trigger(live: LiveTrigger) -> trigger_pb2.Trigger:
+def _path(live: LiveTrigger) -> str:
+    """Where a webhook listens, with the names that its author gave to steps."""
+    if live.path is None:
+        return ""
+    named = f"{live.tenant_id}/{live.parameters.get('path', '')}"
+    return named if shape_of(named) == live.path else live.path
+
+
+def to_trigger(live: LiveTrigger, upcoming: Iterable[datetime] = ()) -> trigger_pb2.Trigger:
     """A live trigger; its secret stays here."""
+    due_at = live.next_fire_at or live.next_poll_at
     return trigger_pb2.Trigger(
         id=live.id,
         workflow_id=live.workflow_id,
@@ -101,8 +110,12 @@ def to_trigger(live: LiveTrigger) -> trigger_pb2.Trigger:
         node_id=live.node_id,
         type=live.type,
         parameters=document(live.parameters),
-        path=live.path or "",
-        next_fire_time=timestamp(live.next_fire_at) if live.next_fire_at else None,
+        path=_path(live),
+        next_fire_time=timestamp(due_at) if due_at else None,
+        upcoming_fire_times=map(timestamp, upcoming),
+        poll_time=timestamp(live.polled_at) if live.polled_at else None,
+        failure_count=live.poll_failures,
+        failure_message=live.poll_error,
     )
 
 

@@ -19,7 +19,7 @@ from engine_service.node import (
     Outcome,
     Services,
 )
-from engine_service.protocols.feeds import read_feed
+from engine_service.protocols.feeds import example_entry, read_feed
 from shared.workflow import Item, JsonObject
 
 _ACCEPT = "application/rss+xml, application/atom+xml, application/xml;q=0.9, */*;q=0.5"
@@ -79,19 +79,7 @@ class RssRead(ActionNode[RssReadParameters]):
         return parameters.url
 
     def sample(self, given: NodeInput[RssReadParameters]) -> Done:
-        entry: JsonObject = {
-            "guid": "https://example.com/1",
-            "title": "A sample entry",
-            "link": "https://example.com/1",
-            "isoDate": given.now.isoformat(),
-            "pubDate": given.now.isoformat(),
-            "creator": "",
-            "content": "<p>What it says.</p>",
-            "contentSnippet": "What it says.",
-            "categories": [],
-            "enclosures": [],
-            "feed": "A sample feed",
-        }
+        entry = example_entry(given.now).content
         return Done(
             {MAIN: [{"json": entry, "paired_item": index} for index in range(len(given.items))]}
         )

@@ -34,6 +34,24 @@ class Feed:
     entries: Sequence[Entry]
 
 
+def example_entry(now: datetime) -> Entry:
+    """An entry such as feeds have."""
+    content: JsonObject = {
+        "guid": "https://example.com/1",
+        "title": "A sample entry",
+        "link": "https://example.com/1",
+        "isoDate": now.isoformat(),
+        "pubDate": now.isoformat(),
+        "creator": "",
+        "content": "<p>What it says.</p>",
+        "contentSnippet": "What it says.",
+        "categories": [],
+        "enclosures": [],
+        "feed": "A sample feed",
+    }
+    return Entry("https://example.com/1", content)
+
+
 def read_feed(body: bytes, headers: Mapping[str, str], url: str) -> Feed:
     """Read a feed.
 

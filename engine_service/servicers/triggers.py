@@ -7,7 +7,10 @@ so that nobody sends again what is being done.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
+
+import orjson
 
 from engine_service import hooks
 from engine_service import wire_workflows as wire
@@ -16,18 +19,25 @@ from engine_service.encoding import NotJson, encode
 from engine_service.feed import Feed, Ticket
 from engine_service.hooks import Answer, Listener, Listeners
 from engine_service.journal import Journal
+from engine_service.run_input import items_of
+from engine_service.scheduler import upcoming
 from engine_service.store import triggers
+from engine_service.store.run_rows import get_run
 from engine_service.store.runs import InsertedRun, NewRun
-from engine_service.trigger import Accepted, Answered, IncomingRequest, Refused
+from engine_service.store.triggers import LiveTrigger
+from engine_service.trigger import Accepted, Answered, IncomingRequest, Refused, Trigger
+from engine_service.wire import to_run
 from shared.clock import Clock
 from shared.database import Database
-from shared.errors import NotFound
+from shared.errors import InvalidInput, NotFound, Violation
+from shared.identity import Role
 from shared.ids import is_id, new_id
 from shared.pages import read_page
 from shared.pb.flowloom.engine.v1 import trigger_service_pb2, trigger_service_pb2_grpc
 from shared.rpc import call
 
 AT_ONCE, RESPOND_NODE = "at_once", "respond_node"
+_UPCOMING = 10
 _LONGEST_WAIT = 60.0
 _MARGIN = 0.5  # what is left of the deadline to answer in
 
@@ -78,7 +88,42 @@ class TriggerServicer(trigger_service_pb2_grpc.TriggerServiceServicer):
     ) -> trigger_service_pb2.GetTriggerResponse:
         async with self._database.transaction(call.caller().tenant_id) as connection:
             trigger = await triggers.get_trigger(connection, request.trigger_id)
-        return trigger_service_pb2.GetTriggerResponse(trigger=wire.to_trigger(trigger))
+        times = upcoming(trigger, self._listeners.catalogue, _UPCOMING)
+        return trigger_service_pb2.GetTriggerResponse(trigger=wire.to_trigger(trigger, times))
+
+    async def TestTrigger(
+        self, request: trigger_service_pb2.TestTriggerRequest, context: Any
+    ) -> trigger_service_pb2.TestTriggerResponse:
+        caller = call.caller(Role.OPERATOR)
+        async with self._database.transaction(caller.tenant_id) as connection:
+            row = await triggers.get_trigger(connection, request.trigger_id)
+        run = replace(
+            self._run_of(row, self._event(row, request.event.json)),
+            mode="test",
+        )
+        if await self._journal.start(run) is None:
+            raise NotFound("There is no such live trigger.", reason="TRIGGER_NOT_FOUND")
+        async with self._database.transaction(caller.tenant_id) as connection:
+            return trigger_service_pb2.TestTriggerResponse(
+                run=to_run(await get_run(connection, run.id))
+            )
+
+    def _event(self, row: LiveTrigger, document: bytes) -> str:
+        """What a test run gets, as JSON: what the caller says, or what such a trigger might give.
+
+        Raises:
+            InvalidInput: It is not JSON.
+        """
+        trigger = self._listeners.catalogue.get(row.type)
+        assert isinstance(trigger, Trigger), "what is live is a trigger"
+        if not document:
+            parameters = trigger.Parameters.model_validate(row.parameters)
+            return encode([trigger.example(parameters, self._clock.now(), row.timezone)])
+        try:
+            return encode(items_of(orjson.loads(document)))
+        except ValueError as error:
+            violation = Violation("/event", "not_json", "The event is not JSON.")
+            raise InvalidInput("The event is not JSON.", violations=[violation]) from error
 
     async def FireWebhook(
         self, request: trigger_service_pb2.FireWebhookRequest, context: Any
@@ -118,7 +163,10 @@ class TriggerServicer(trigger_service_pb2_grpc.TriggerServiceServicer):
         return listener.trigger.receive(listener.parameters, incoming, row.secret, now)
 
     def _run(self, listener: Listener, accepted: Accepted) -> NewRun:
-        row = listener.row
+        run = self._run_of(listener.row, encode([accepted.item]))
+        return replace(run, idempotency_key=listener.key(accepted.delivery_id))
+
+    def _run_of(self, row: LiveTrigger, given: str) -> NewRun:
         return NewRun(
             id=new_id("run"),
             tenant_id=row.tenant_id,
@@ -127,10 +175,9 @@ class TriggerServicer(trigger_service_pb2_grpc.TriggerServiceServicer):
             mode="live",
             trigger=row.type,
             trigger_node_id=row.node_id,
-            input=encode([accepted.item]),
+            input=given,
             created_at=self._clock.now(),
             trigger_id=row.id,
-            idempotency_key=listener.key(accepted.delivery_id),
         )
 
     async def _answer(

@@ -46,7 +46,7 @@ class LiveTrigger:
     """A trigger that may begin runs of one version of a workflow.
 
     Attributes:
-        path: Where a webhook listens, below /v1/hooks; None for others.
+        path: Where a webhook listens, below /v1/hooks, as its shape; None for others.
         next_fire_at: When a clock trigger is due; None for others, and when it never fires again.
         credentials: What the node refers to, by type.
         next_poll_at: When a polling trigger looks again, or whoever looks must be done.
@@ -122,6 +122,34 @@ async def find_by_path(connection: AsyncConnection, path: str) -> LiveTrigger | 
     found = await connection.execute(sa.select(triggers).where(triggers.c.path == path))
     row = found.mappings().one_or_none()
     return None if row is None else LiveTrigger(**row)
+
+
+def shape_of(path: str) -> str:
+    """A webhook's path as rows hold it: names of steps left out, as they tell nobody apart."""
+    return "/".join(":" if step.startswith(":") else step for step in path.split("/"))
+
+
+def _fits(shape: str, path: str) -> bool:
+    steps, values = shape.split("/"), path.split("/")
+    return len(steps) == len(values) and all(
+        step in (":", value) for step, value in zip(steps, values, strict=True)
+    )
+
+
+def _openness(shape: str) -> list[bool]:
+    """Sorts what says more before what says less, from the first step on."""
+    return [step == ":" for step in shape.split("/")]
+
+
+async def find_by_shape(connection: AsyncConnection, path: str) -> LiveTrigger | None:
+    """The webhook whose path has names for some steps and fits, if there is one."""
+    tenant_id = path.partition("/")[0]
+    found = await connection.execute(
+        sa.select(triggers).where(triggers.c.tenant_id == tenant_id, triggers.c.path.like("%/:%"))
+    )
+    rows = [LiveTrigger(**row) for row in found.mappings()]
+    fitting = [row for row in rows if row.path is not None and _fits(row.path, path)]
+    return min(fitting, key=lambda row: _openness(row.path or ""), default=None)
 
 
 async def list_triggers(

@@ -1,7 +1,7 @@
 """`trigger.email`: a new e-mail in a mailbox starts the run."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from pydantic import Field
@@ -11,7 +11,7 @@ from engine_service.protocols.account import open_account
 from engine_service.protocols.imap import ImapFields, Look, Mail, Mark, look, mark_seen
 from engine_service.protocols.polling import PollParameters
 from engine_service.trigger import Found, Outside, Polled, PollTrigger
-from shared.workflow import JsonObject
+from shared.workflow import Item, JsonObject
 
 
 class EmailTriggerParameters(PollParameters):
@@ -62,6 +62,26 @@ class EmailTrigger(PollTrigger[EmailTriggerParameters]):
 
     def together(self, parameters: EmailTriggerParameters) -> bool:
         return parameters.runs == "together"
+
+    def example(self, parameters: EmailTriggerParameters, now: datetime, timezone: str) -> Item:
+        del parameters, timezone
+        told: JsonObject = {
+            "uid": 1,
+            "message_id": "<sample@example.com>",
+            "from": "ada@example.com",
+            "to": ["me@example.com"],
+            "cc": [],
+            "reply_to": [],
+            "subject": "A sample message",
+            "date": now.isoformat(),
+            "text": "What it says.",
+            "html": "",
+            "headers": {},
+            "flags": [],
+            "attachments": [],
+            "truncated": False,
+        }
+        return {"json": told}
 
     async def poll(
         self, parameters: EmailTriggerParameters, cursor: JsonObject | None, outside: Outside

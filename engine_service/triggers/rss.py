@@ -3,16 +3,16 @@
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from pydantic import Field
 
 from engine_service.node import Failed, HttpRequest, NodeError
-from engine_service.protocols.feeds import Entry, read_feed
+from engine_service.protocols.feeds import Entry, example_entry, read_feed
 from engine_service.protocols.polling import PollParameters
 from engine_service.trigger import Found, Outside, Polled, PollTrigger
-from shared.workflow import JsonObject
+from shared.workflow import Item, JsonObject
 
 _ACCEPT = "application/rss+xml, application/atom+xml, application/xml;q=0.9, */*;q=0.5"
 _MOST_AT_ONCE = 100
@@ -59,6 +59,10 @@ class RssTrigger(PollTrigger[RssParameters]):
 
     def together(self, parameters: RssParameters) -> bool:
         return parameters.runs == "together"
+
+    def example(self, parameters: RssParameters, now: datetime, timezone: str) -> Item:
+        del parameters, timezone
+        return {"json": example_entry(now).content}
 
     async def poll(
         self, parameters: RssParameters, cursor: JsonObject | None, outside: Outside

@@ -8,9 +8,9 @@ from starlette.responses import Response
 from gateway.gate import UserRoute
 from gateway.parts import ClientsPart
 from gateway.replies import reply, returns
-from gateway.shapes import Page, Text
+from gateway.shapes import Body, Input, Page, Text
 from gateway.wire import to_pb
-from shared.pb.flowloom.engine.v1 import trigger_pb2, trigger_service_pb2
+from shared.pb.flowloom.engine.v1 import run_pb2, trigger_pb2, trigger_service_pb2
 
 router = APIRouter(prefix="/v1/triggers", tags=["triggers"], route_class=UserRoute)
 
@@ -19,6 +19,14 @@ class ListTriggers(Page):
     """Which triggers."""
 
     workflow_id: Text = ""
+
+
+class TestTrigger(Body):
+    """What is to set it off."""
+
+    __test__ = False
+
+    event: Input | None = None
 
 
 @router.get("", **returns(trigger_service_pb2.ListTriggersResponse))
@@ -31,3 +39,14 @@ async def list_triggers(query: Annotated[ListTriggers, Query()], clients: Client
 async def get_trigger(trigger_id: str, clients: ClientsPart) -> Response:
     request = trigger_service_pb2.GetTriggerRequest(trigger_id=trigger_id)
     return reply((await clients.triggers.GetTrigger(request)).trigger)
+
+
+@router.post("/{trigger_id:id}:test", **returns(run_pb2.Run, 202))
+async def test_trigger(
+    trigger_id: str,
+    clients: ClientsPart,
+    body: TestTrigger | None = None,  # noqa: PT028 - an operation by this name, no test
+) -> Response:
+    """Start a test run as if something had set the trigger off."""
+    request = to_pb(trigger_service_pb2.TestTriggerRequest, body, trigger_id=trigger_id)
+    return reply((await clients.triggers.TestTrigger(request)).run, 202)

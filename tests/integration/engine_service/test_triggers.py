@@ -6,7 +6,8 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from shared.identity import Principal, Role
 from shared.ids import new_id
 from shared.pb.flowloom.common.v1.document_pb2 import Document
 from shared.pb.flowloom.engine.v1 import (
+    run_pb2,
     trigger_pb2,
     trigger_service_pb2,
     trigger_service_pb2_grpc,
@@ -89,6 +91,7 @@ class Engine:
             headers=[trigger_service_pb2.Header(name=n, value=v) for n, v in told.items()],
             query=fields.get("query", ""),
             body=body,
+            remote_address=fields.get("remote_address", ""),
         )
         with acting_as(HOOK):
             return await self.triggers.FireWebhook(request, timeout=fields.get("seconds", 20))
@@ -422,3 +425,84 @@ async def test_a_run_that_outlasts_its_sender_goes_on_by_itself(engine: Engine) 
     answer = await engine.fire(f"ten_a/{path}", seconds=1.5)
     assert answer.status == 202
     assert json.loads(answer.body) == {"run_id": answer.run_id}
+
+
+async def test_steps_of_a_path_can_have_names(engine: Engine) -> None:
+    named = await engine.activate(path="orders/:id/notes", methods=["PUT"], raw_body=True)
+    plain = await engine.activate(path="orders/new/notes", methods=["PUT"])
+    [listed] = await engine.listed(named)
+    assert listed.path == "ten_a/orders/:id/notes"
+    for value, workflow in (("7", named), ("a@b", named), ("new", plain)):
+        answer = await engine.fire(f"ten_a/orders/{value}/notes", b'{"a": 1}', method="PUT")
+        assert answer.status == 202
+        given = (await engine.runs(workflow))[-1].input[0]["json"]
+        assert given["params"] == ({} if value == "new" else {"id": value})
+        assert given.get("raw_body") == (None if value == "new" else "eyJhIjogMX0=")
+    for path in (
+        "ten_a/orders/:/notes",
+        "ten_a/orders/7",
+        "ten_a/orders//notes",
+        "ten_a/x/7/notes",
+    ):
+        with pytest.raises(NotFound):
+            await engine.fire(path, method="PUT")
+    with pytest.raises(InvalidInput) as caught:
+        await engine.activate(path="orders/:number/notes")
+    assert caught.value.violations[0].code == "webhook_path_taken"
+    await engine.turn_off(named)
+    with pytest.raises(NotFound):
+        await engine.fire("ten_a/orders/7/notes", method="PUT")
+
+
+async def test_only_some_senders_may_call(engine: Engine) -> None:
+    await engine.activate(path="inner-circle", allowed_addresses=["203.0.113.0/24", "2001:db8::1"])
+    told = {
+        "203.0.113.9": 202,
+        "2001:db8::1": 202,
+        "198.51.100.1": 403,
+        "": 403,
+    }
+    for sender, status in told.items():
+        answer = await engine.fire("ten_a/inner-circle", remote_address=sender)
+        assert answer.status == status, sender
+
+
+async def test_a_live_trigger_can_be_tried_out(engine: Engine) -> None:
+    workflow = await engine.activate(path="tried/:id", methods=["POST"])
+    [trigger] = await engine.listed(workflow)
+    request = trigger_service_pb2.TestTriggerRequest(trigger_id=trigger.id)
+    run = (await engine.triggers.TestTrigger(request)).run
+    assert run.mode == run_pb2.RUN_MODE_TEST
+    request.event.CopyFrom(Document(json=b'[{"json": {"a": 1}}, {"b": 2}]'))
+    await engine.triggers.TestTrigger(request)
+    inputs = [one.input for one in await engine.runs(workflow)]
+    assert sorted(len(given) for given in inputs) == [1, 2]
+    [sample] = next(given for given in inputs if len(given) == 1)
+    assert sample["json"]["params"] == {"id": "id"}
+    request.event.CopyFrom(Document(json=b"{"))
+    with pytest.raises(InvalidInput):
+        await engine.triggers.TestTrigger(request)
+    with acting_as(BOB), pytest.raises(NotFound):
+        await engine.triggers.TestTrigger(request)
+
+
+async def test_a_schedule_tells_its_next_times(engine: Engine) -> None:
+    clock = {
+        "id": "clock",
+        "name": "Clock",
+        "type": "trigger.schedule",
+        "parameters": {"rules": [{"cron": "0 9 * * 1-5"}, {"every": 1, "unit": "hours"}]},
+    }
+    definition = Document(json=json.dumps({"nodes": [clock]}).encode())
+    request = workflow_service_pb2.CreateWorkflowRequest(definition=definition)
+    workflow = (await engine.workflows.CreateWorkflow(request)).workflow
+    await engine.turn_on(workflow.id)
+    [listed] = await engine.listed(workflow.id)
+    got = await engine.triggers.GetTrigger(
+        trigger_service_pb2.GetTriggerRequest(trigger_id=listed.id)
+    )
+    times = [stamp.ToDatetime(UTC) for stamp in got.trigger.upcoming_fire_times]
+    assert times[0] == listed.next_fire_time.ToDatetime(UTC)
+    assert len(times) == 10
+    assert {later - sooner for sooner, later in pairwise(times)} == {timedelta(hours=1)}
+    assert not listed.upcoming_fire_times

@@ -243,6 +243,12 @@ OPERATIONS: list[tuple[str, str, Any, str, Message, Message, int, dict[str, Any]
         *(200, {"id": "trg_1", "path": "t/hook", "next_fire_time": None}),
     ),
     (
+        *("POST", "/v1/triggers/trg_1:test", {"event": {"a": 1}}, "TestTrigger"),
+        trigger_service_pb2.TestTriggerRequest(trigger_id="trg_1", event=document({"a": 1})),
+        trigger_service_pb2.TestTriggerResponse(run=RUN),
+        *(202, {"id": "run_1"}),
+    ),
+    (
         *("GET", "/v1/node-types?family=flow", None, "ListNodeTypes"),
         node_type_service_pb2.ListNodeTypesRequest(family="flow"),
         node_type_service_pb2.ListNodeTypesResponse(node_types=[NODE_TYPE]),
