@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bench import memory, runs, streams, transport
+from bench import limit, memory, runs, streams, transport
 from bench.mesh import running
 from bench.table import Figure, show
 from cli.embedded.state import StateDirectory
@@ -34,6 +34,7 @@ async def main(requests: int) -> None:
             figures += await runs.measure(mesh, url, requests)
             figures += await transport.measure(mesh, StateDirectory(state).secrets()["mesh_secret"])
             figures += await streams.measure(mesh)
+            figures += await limit.measure(mesh)
     show("Flowloom on this machine", figures)
 
 

@@ -4,7 +4,10 @@ import asyncio
 import statistics
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
+
+import orjson
 
 from bench import workflows
 from bench.load import Load, send
@@ -37,7 +40,15 @@ async def measure(mesh: Mesh, effects_url: str, requests: int) -> list[Figure]:
         _throughput("1 HTTP effect", await _rounds(one, requests // 2, _IN_FLIGHT)),
         _throughput("5 HTTP effects", await _rounds(five, requests // 4, _IN_FLIGHT)),
     ]
-    return [*figures, await _per_pure_node(mesh, requests)]
+    many = await _hook(mesh, workflows.many_items("many"))
+    figures.append(
+        _throughput("1,000 items through four nodes", await _items(many, requests // 10))
+    )
+    return [
+        *figures,
+        await _to_first_node(mesh, requests // 10),
+        await _per_pure_node(mesh, requests),
+    ]
 
 
 @asynccontextmanager
@@ -75,6 +86,38 @@ async def _rounds(url: str, requests: int, in_flight: int) -> list[Load]:
 
     await one(_WARM_UP)
     return [await one(requests) for _ in range(_ROUNDS)]
+
+
+async def _items(url: str, requests: int) -> list[Load]:
+    body = orjson.dumps({"items": [{"n": number} for number in range(1000)]})
+    return [
+        await send(
+            url, requests=requests, in_flight=_IN_FLIGHT, method="POST", headers=_JSON, body=body
+        )
+        for _ in range(_ROUNDS)
+    ]
+
+
+async def _to_first_node(mesh: Mesh, requests: int) -> Figure:
+    """From the moment a run is stored to that in which its first node begins, one at a time."""
+    workflow_id = await mesh.create_workflow(workflows.pure_nodes("first", 1))
+    waits: list[float] = []
+    for _ in range(requests):
+        answer = await mesh.client.post(
+            f"/v1/workflows/{workflow_id}:run",
+            params={"wait": "10s"},
+            json={"input": {"body": {"amount": 1}}},
+        )
+        answer.raise_for_status()
+        run = answer.json()
+        waits.append(_moment(run["start_time"]) - _moment(run["create_time"]))
+    waits.sort()
+    p50, p99 = waits[len(waits) // 2] * 1000, waits[int(len(waits) * 0.99)] * 1000
+    return Figure("run stored → first node", f"{p50:.1f} ms", f"p99 {p99:.1f} ms, of {requests}")
+
+
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 async def _per_pure_node(mesh: Mesh, requests: int) -> Figure:
