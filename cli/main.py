@@ -46,7 +46,7 @@ COMMANDS = (
     Command("import", "cli.commands.workflows:import_file", "Create a workflow from a file."),
     Command("export", "cli.commands.workflows:export", "Print a workflow's definition."),
     Command("run", "cli.commands.runs:run", "Run a workflow, maybe watching it."),
-    Command("runs", "cli.commands.runs:app", "List, show, follow, cancel and retry runs."),
+    Command("runs", "cli.commands.runs:app", "List, show, follow, cancel and repeat runs."),
     Command("approve", "cli.commands.approve:approve", "Answer what a run asks, or list it."),
     Command("credentials", "cli.commands.credentials:app", "Keep the keys that nodes use."),
 )

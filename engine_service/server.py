@@ -26,12 +26,13 @@ from engine_service.blobs.collecting import Collector
 from engine_service.blobs.keeper import BlobLimits, Keeper
 from engine_service.blobs.objects import Objects
 from engine_service.blobs.showing import Results
-from engine_service.catalogue import builtin
+from engine_service.catalogue import Catalogue, builtin
 from engine_service.execute import World
 from engine_service.expressions import Evaluator
 from engine_service.hooks import Listeners
 from engine_service.keeping import Limits
 from engine_service.poller import Means, Poller
+from engine_service.repeating import Repeating
 from engine_service.sandbox import Sandbox
 from engine_service.scheduler import Scheduler
 from engine_service.servicers.approvals import ApprovalServicer
@@ -122,13 +123,12 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
     journal, feed = worker.journal, worker.feed
     results = Results(keeper)
     listeners = Listeners(databases.worker, catalogue)
-    tried = replace(world, files=None, calls=worker.calls)
-    simulator = Simulator(catalogue, tried, evaluator, clock, refusal=http.refusal)
-    startables = Startables(catalogue)
+    simulator = _simulator(catalogue, replace(world, calls=worker.calls), evaluator, http)
+    repeating = Repeating(databases, Startables(catalogue), worker.programs)
     services = (
         _service(workflows_grpc, WorkflowServicer(databases.app, catalogue, clock)),
         _service(versions_grpc, VersionServicer(databases.app, clock)),
-        _service(runs_grpc, RunServicer(databases, startables, journal, feed, results, clock)),
+        _service(runs_grpc, RunServicer(databases, repeating, journal, feed, results, clock)),
         _service(
             triggers_grpc, TriggerServicer(databases.app, listeners, journal, feed, results, clock)
         ),
@@ -183,6 +183,14 @@ def _keeper(settings: Settings, database: Database, clock: Clock) -> Keeper | No
         settings.engine_blob_bytes_per_tenant,
     )
     return Keeper(database, Objects(settings.engine_blob_url), clock, limits)
+
+
+def _simulator(
+    catalogue: Catalogue, world: World, evaluator: Evaluator, http: GuardedHttpClient
+) -> Simulator:
+    """What tries definitions out: it keeps no files, and asks of requests only whether they may."""
+    tried = replace(world, files=None)
+    return Simulator(catalogue, tried, evaluator, SystemClock(), refusal=http.refusal)
 
 
 def _options(settings: Settings) -> WorkerOptions:

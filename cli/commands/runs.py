@@ -142,6 +142,30 @@ def retry(run: RunId, watched: Watched = False, as_json_: AsJson = False) -> Non
         _see_through(rest, started, watched=watched, quiet=as_json_)
 
 
+@app.command()
+def rerun(
+    run: RunId,
+    node: Annotated[str, typer.Argument(metavar="NODE", help="The id of the node to begin at.")],
+    latest: Annotated[
+        bool, typer.Option("--latest", help="With the workflow's latest version, not the run's.")
+    ] = False,
+    iteration: Annotated[
+        str, typer.Option(help="In loops, the iteration to begin at, such as 2.")
+    ] = "",
+    watched: Watched = False,
+    as_json_: AsJson = False,
+) -> None:
+    """Run again from a node on, keeping what came before. Fails when a watched run does."""
+    body = {
+        "from_node": node,
+        "iteration": iteration,
+        "definition": "latest" if latest else "same",
+    }
+    with signed_in() as rest:
+        started = rest.post(f"/v1/runs/{run}:rerun", body)
+        _see_through(rest, started, watched=watched, quiet=as_json_)
+
+
 def follow(rest: Rest, run_id: str, *, quiet: bool = False) -> Json:
     """Watch a run to its end and show what came of it; the whole run."""
     path = f"/v1/runs/{run_id}"

@@ -8,9 +8,8 @@ from engine_service import wire
 from engine_service.blobs.showing import Results
 from engine_service.feed import Feed
 from engine_service.journal import Journal
-from engine_service.startable import Startables
+from engine_service.repeating import From, Repeating
 from engine_service.store import runs, workflows
-from engine_service.store.blobs import share_blobs
 from engine_service.store.run_rows import (
     StoredRun,
     get_run,
@@ -50,7 +49,7 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
     def __init__(
         self,
         databases: Databases,
-        startables: Startables,
+        repeating: Repeating,
         journal: Journal,
         feed: Feed,
         results: Results,
@@ -58,7 +57,8 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
     ) -> None:
         self._results = results
         self._databases = databases
-        self._startables = startables
+        self._startables = repeating.startables
+        self._repeating = repeating
         self._journal = journal
         self._feed = feed
         self._clock = clock
@@ -139,25 +139,26 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         self, request: run_service_pb2.RetryRunRequest, context: Any
     ) -> run_service_pb2.RetryRunResponse:
         caller = call.caller(Role.OPERATOR)
-        async with self._databases.app.transaction(caller.tenant_id) as connection:
-            old = await get_run(connection, request.run_id)
-            # What the old run was given may speak of files.
-            run_id = new_id("run")
-            await share_blobs(connection, old.id, run_id, self._clock.now())
-        run = NewRun(
-            id=run_id,
-            tenant_id=old.tenant_id,
-            workflow_id=old.workflow_id,
-            version=old.version,
-            mode=old.mode,
-            trigger=old.trigger,
-            trigger_node_id=old.trigger_node_id,
-            input=old.input,
-            created_at=self._clock.now(),
-            idempotency_key=_key(caller, request.idempotency_key),
-            retry_of=old.id,
-        )
+        key = _key(caller, request.idempotency_key)
+        now = self._clock.now()
+        run = await self._repeating.whole(caller.tenant_id, request.run_id, key, now)
         return run_service_pb2.RetryRunResponse(run=wire.to_run(await self._start(run, 0.0)))
+
+    async def RerunFrom(
+        self, request: run_service_pb2.RerunFromRequest, context: Any
+    ) -> run_service_pb2.RerunFromResponse:
+        caller = call.caller(Role.OPERATOR)
+        key = _key(caller, request.idempotency_key)
+        latest = request.definition == run_service_pb2.RERUN_DEFINITION_LATEST
+        start = From(request.from_node, request.iteration, latest)
+        run, begun = await self._repeating.begin_from(
+            caller.tenant_id, request.run_id, start, key, self._clock.now()
+        )
+        if begun.created:
+            return run_service_pb2.RerunFromResponse(run=wire.to_run(just_queued(run)))
+        await self._check_same(run, begun.id)
+        known = await self._as_it_stands(replace(run, id=begun.id), 1.0)
+        return run_service_pb2.RerunFromResponse(run=wire.to_run(known))
 
     async def WatchRun(
         self, request: run_service_pb2.WatchRunRequest, context: Any
@@ -200,12 +201,14 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         """
         async with self._databases.app.transaction(run.tenant_id) as connection:
             known = await get_run(connection, run_id)
-        asked = (run.workflow_id, run.mode, run.trigger_node_id, run.retry_of, run.input)
+        origin = run.retry_of, run.origin.rerun_from
+        asked = (run.workflow_id, run.mode, run.trigger_node_id, *origin, run.input)
         if asked != (
             known.workflow_id,
             known.mode,
             known.trigger_node_id,
             known.retry_of,
+            known.rerun_from,
             known.input,
         ):
             raise KeyReused("This idempotency key was used for a different run.")
@@ -237,6 +240,7 @@ def just_queued(run: NewRun) -> StoredRun:
         ended_at=None,
         last_sequence=1,
         retry_of=run.retry_of,
+        rerun_from=run.origin.rerun_from,
     )
 
 

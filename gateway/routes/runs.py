@@ -66,6 +66,23 @@ class StartRun(Body):
     )
 
 
+class RerunDefinition(WireEnum):
+    """With which definition a run is repeated."""
+
+    SAME = "same"
+    LATEST = "latest"
+
+
+class RerunFrom(Body):
+    """From where a run is repeated."""
+
+    from_node: Text = Field(description="Everything from this node on runs again")
+    iteration: Text = Field(
+        default="", description="In loops, from which iteration on, such as `2`; the first if empty"
+    )
+    definition: Annotated[RerunDefinition, Field(strict=False)] = RerunDefinition.SAME
+
+
 class ListRuns(Page):
     """Which runs."""
 
@@ -131,6 +148,17 @@ async def retry_run(
     """Start a new run with the same version and input."""
     request = run_service_pb2.RetryRunRequest(run_id=run_id, idempotency_key=idempotency_key)
     return reply((await clients.runs.RetryRun(request)).run, 202)
+
+
+@starting.post("/v1/runs/{run_id:id}:rerun", **returns(run_pb2.Run, 202))
+async def rerun_from(
+    run_id: str, clients: ClientsPart, body: RerunFrom, idempotency_key: IdempotencyKey = ""
+) -> Response:
+    """Start a new run that keeps what came before a node, and runs from there on."""
+    request = to_pb(
+        run_service_pb2.RerunFromRequest, body, run_id=run_id, idempotency_key=idempotency_key
+    )
+    return reply((await clients.runs.RerunFrom(request)).run, 202)
 
 
 @router.get("/v1/runs/{run_id:id}/events", **streams(run_pb2.RunEvent))

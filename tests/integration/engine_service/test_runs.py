@@ -354,3 +354,38 @@ async def test_a_run_that_is_not_there_is_not_found(door: Door, run_id: str) -> 
         await door.runs.CancelRun(run_service_pb2.CancelRunRequest(run_id=run_id))
     with pytest.raises(NotFound):
         await door.runs.RetryRun(run_service_pb2.RetryRunRequest(run_id=run_id))
+
+
+FAILING: dict[str, Any] = {
+    "id": "stop",
+    "name": "Stop",
+    "type": "flow.stop",
+    "parameters": {"message": "no"},
+}
+
+
+def rerun(run_id: str, node: str, **more: Any) -> run_service_pb2.RerunFromRequest:
+    return run_service_pb2.RerunFromRequest(run_id=run_id, from_node=node, **more)
+
+
+async def test_a_run_from_a_node_on_keeps_what_came_before(door: Door) -> None:
+    old = await door.start(await door.create(START, ECHO), {"n": 4}, wait=wait(10))
+    request = rerun(old.id, "echo", idempotency_key="from echo")
+    new = (await door.runs.RerunFrom(request)).run
+    assert (new.retry_of, new.rerun_from, new.input) == (old.id, "echo", old.input)
+    assert (await door.runs.RerunFrom(request)).run.id == new.id
+    events = await door.watch(new.id)
+    told = [json.loads(e.data.json)["node_id"] for e in events if e.type == "node.completed"]
+    assert told == ["echo"]
+    full = await door.get(new.id, full=True)
+    assert full.output == old.output
+    assert {node.node_id for node in full.nodes} == {"start", "echo"}
+
+
+async def test_where_a_run_cannot_be_repeated_from(door: Door) -> None:
+    old = await door.start(await door.create(START, ECHO), {"n": 4}, wait=wait(10))
+    for request in (rerun(old.id, "nobody"), rerun(old.id, "echo", iteration="0")):
+        with pytest.raises(InvalidInput):
+            await door.runs.RerunFrom(request)
+    with pytest.raises(NotFound):
+        await door.runs.RerunFrom(rerun("run_01m8qgf2rvf4zfknc0nf7s3h17", "echo"))

@@ -157,6 +157,16 @@ OPERATIONS: list[tuple[str, str, Any, str, Message, Message, int, dict[str, Any]
         *(200, {"id": "run_1"}),
     ),
     (
+        *("POST", "/v1/runs/run_1:rerun", {"from_node": "a", "definition": "latest"}, "RerunFrom"),
+        run_service_pb2.RerunFromRequest(
+            run_id="run_1",
+            from_node="a",
+            definition=run_service_pb2.RERUN_DEFINITION_LATEST,
+        ),
+        run_service_pb2.RerunFromResponse(run=RUN),
+        *(202, {"id": "run_1"}),
+    ),
+    (
         *("POST", "/v1/runs/run_1:retry", None, "RetryRun"),
         run_service_pb2.RetryRunRequest(run_id="run_1"),
         run_service_pb2.RetryRunResponse(run=RUN),
