@@ -82,7 +82,18 @@ class Caller:
         Raises:
             NodeError: It failed for good.
         """
-        request = self._request(call, page)
+        return await self._persist(self._request(call, page), call.effect)
+
+    async def exchange(self, request: HttpRequest, effect: Effect) -> Any:
+        """The answer to a request of one's own.
+
+        Raises:
+            NodeError: It failed for good.
+        """
+        _, answer = await self._persist(request, effect)
+        return answer
+
+    async def _persist(self, request: HttpRequest, effect: Effect) -> tuple[HttpResponse, Any]:
         for tries in range(1, TRIES + 1):
             try:
                 response, answer, failure = await self._exchange(request)
@@ -91,7 +102,7 @@ class Caller:
             except NodeError as error:
                 failure = error.failure
             pause = failure.retry_after if failure.retry_after is not None else 2.0 ** (tries - 1)
-            harmless = failure.outcome_known or call.effect is not Effect.UNSAFE
+            harmless = failure.outcome_known or effect is not Effect.UNSAFE
             again = failure.retryable and harmless and pause <= LONGEST_PAUSE_SECONDS
             if not again or tries == TRIES:
                 raise NodeError(failure)

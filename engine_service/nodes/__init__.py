@@ -43,6 +43,7 @@ from engine_service.nodes.http_request import HttpRequestNode
 from engine_service.nodes.human_approval import HumanApproval
 from engine_service.nodes.human_form import HumanForm
 from engine_service.nodes.notion_page import NotionPage
+from engine_service.nodes.openapi_call import OpenApiCall
 from engine_service.nodes.postgres_query import PostgresQuery
 from engine_service.nodes.redis_command import RedisCommand
 from engine_service.nodes.rss_read import RssRead
@@ -78,6 +79,7 @@ NODES: tuple[type[NodeType[Any]], ...] = (
     FlowPlaceholder,
     HttpRequestNode,
     GraphQlRequest,
+    OpenApiCall,
     SlackMessage,
     GitHubIssue,
     GitHubApi,
