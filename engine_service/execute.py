@@ -54,6 +54,7 @@ from engine_service.progress import InMind, Progress
 from engine_service.question import Question
 from engine_service.spending import NodePurse, Spending
 from engine_service.state import Execution
+from engine_service.tenant_data import NoTenantData, TenantData
 from engine_service.vault.veil import hidden, veiled
 from shared.clock import Clock
 from shared.errors import Unavailable
@@ -69,9 +70,17 @@ class CallSource(Protocol):
         ...
 
 
+class DataSource(Protocol):
+    """Where tenants' data come from; engine_service/tables.py is the real one."""
+
+    def of(self, tenant_id: str) -> TenantData:
+        """What a tenant keeps between runs."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class World:
-    """What actions touch the world with: HTTP, code, models, credentials, connections, files.
+    """What actions touch the world with: HTTP, code, models, credentials, files, tables.
 
     Attributes:
         spending: What tenants may use of language models; None where nobody pays.
@@ -85,6 +94,7 @@ class World:
     files: BlobSource | None = None
     spending: Spending | None = None
     calls: CallSource | None = None
+    tables: DataSource | None = None
 
 
 class Outlet(Protocol):
@@ -274,6 +284,10 @@ class Executor:
         files = self._world.files
         return NoBlobs() if files is None else files.of(call.run.tenant_id, call.run.id)
 
+    def _data(self, call: Call) -> TenantData:
+        tables = self._world.tables
+        return NoTenantData() if tables is None else tables.of(call.run.tenant_id)
+
     def _services(self, call: Call, outlet: Outlet, credentials: Credentials) -> Services:
         execution, calls = call.execution, self._world.calls
 
@@ -293,6 +307,7 @@ class Executor:
             credentials=credentials,
             network=self._world.network,
             blobs=self._blobs(call),
+            data=self._data(call),
             most_bytes=self._limits.output_bytes,
             purse=NodePurse(
                 self._world.spending,

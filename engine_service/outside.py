@@ -15,6 +15,7 @@ from engine_service.failure import Failed, NodeError
 from engine_service.outcome import Callee, ChildRun
 from engine_service.progress import InMind, Progress
 from engine_service.purse import FreePurse, Purse
+from engine_service.tenant_data import NoTenantData, TenantData
 from shared.workflow import Item, JsonObject
 
 
@@ -286,6 +287,7 @@ class Services:
         purse: What pays for calls of models.
         progress: Where an action of several steps writes them down.
         attached: What is attached to the node, by kind: each a `node.Attached`.
+        data: The tenant's tables, and what it has seen before.
     """
 
     http: HttpClient
@@ -302,3 +304,4 @@ class Services:
     purse: Purse = field(default_factory=FreePurse)
     progress: Progress = field(default_factory=InMind)
     attached: Callable[[str], Sequence[Any]] = _nothing_attached
+    data: TenantData = field(default_factory=NoTenantData)

@@ -48,6 +48,7 @@ from engine_service.settings import Settings
 from engine_service.spending import Spending
 from engine_service.startable import Startables
 from engine_service.store.line import set_defaults
+from engine_service.tables import Tables
 from engine_service.trial.simulate import Simulator
 from engine_service.vault.connecting import Connecting
 from engine_service.vault.keychain import Keychain
@@ -114,8 +115,8 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
     secret = settings.mesh_secret.get_secret_value()
     connecting = Connecting(databases.app, keychain, http, clock, secret)
     keeper = _keeper(settings, databases.app, clock)
-    spending = Spending(databases.worker, clock)
-    world = World(http, sandbox, models, keychain, network, keeper, spending)
+    spending, tables = Spending(databases.worker, clock), Tables(databases.app, clock)
+    world = World(http, sandbox, models, keychain, network, keeper, spending, tables=tables)
     links = Links(secret, settings.engine_public_url, clock)
     mail = Delivery(http, network, clock), links
     postman = Postman(databases.worker, keychain, *mail, clock)
@@ -189,7 +190,7 @@ def _simulator(
     catalogue: Catalogue, world: World, evaluator: Evaluator, http: GuardedHttpClient
 ) -> Simulator:
     """What tries definitions out: it keeps no files, and asks of requests only whether they may."""
-    tried = replace(world, files=None)
+    tried = replace(world, files=None, tables=None)
     return Simulator(catalogue, tried, evaluator, SystemClock(), refusal=http.refusal)
 
 

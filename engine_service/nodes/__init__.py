@@ -14,11 +14,13 @@ from engine_service.nodes.data_dedupe import DataDedupe
 from engine_service.nodes.data_html import DataHtml
 from engine_service.nodes.data_limit import DataLimit
 from engine_service.nodes.data_markdown import DataMarkdown
+from engine_service.nodes.data_remember import DataRemember
 from engine_service.nodes.data_rename import DataRename
 from engine_service.nodes.data_set import DataSet
 from engine_service.nodes.data_sort import DataSort
 from engine_service.nodes.data_split import DataSplit
 from engine_service.nodes.data_summarize import DataSummarize
+from engine_service.nodes.data_table import DataTable
 from engine_service.nodes.data_validate import DataValidate
 from engine_service.nodes.data_xml import DataXml
 from engine_service.nodes.discord_message import DiscordMessage
@@ -66,6 +68,8 @@ NODES: tuple[type[NodeType[Any]], ...] = (
     DataXml,
     DataMarkdown,
     DataValidate,
+    DataTable,
+    DataRemember,
     FlowIf,
     FlowSwitch,
     FlowFilter,

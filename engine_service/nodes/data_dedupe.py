@@ -38,7 +38,7 @@ class DataDedupe(PureNode[DedupeParameters]):
     `except` all but some (an id, a time stamp). A number and a text are never equal, a missing
     field equals a missing field. A selected field that no item has fails the node.
 
-    Items of one input are compared, not those of earlier runs.
+    Items of one input are compared, not those of earlier runs: that is `data.remember`.
     """
 
     Parameters = DedupeParameters

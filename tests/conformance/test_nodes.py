@@ -44,6 +44,7 @@ from shared.workflow import Item, JsonObject
 from tests.support.accounts import Accounts
 from tests.support.other_workflows import OtherWorkflows
 from tests.support.run_node import NOW, given, items, run_action, services
+from tests.support.tenant_data import EmptyData
 
 TYPES = [type(node_type) for node_type in builtin()]
 EXAMPLES = [
@@ -363,6 +364,9 @@ class Answering:
     def tls(self, *, verify: bool = True) -> ssl.SSLContext:
         raise AssertionError(f"nobody speaks TLS, with {verify=} or not")
 
+    async def before(self) -> None:
+        """What happens before a tenant's data answer."""
+
     async def run_python(self, *given: Any) -> SandboxResult:
         return await self.run(*given)
 
@@ -399,6 +403,9 @@ class Hanging(Answering):
         await self._hang()
         return await super().reach(host, port)
 
+    async def before(self) -> None:
+        await self._hang()
+
 
 class Failing(Answering):
     """An outside that is away."""
@@ -412,6 +419,9 @@ class Failing(Answering):
 
     async def run(self, *_: Any) -> SandboxResult:
         raise Unavailable("The sandbox is away")
+
+    async def before(self) -> None:
+        raise NodeError(Failed("tables_away", "away", retryable=True, retry_after=0))
 
 
 class Ready:
@@ -448,7 +458,7 @@ def _world(world: Answering, node_type: type[NodeType[Any]]) -> Any:
     ready = account if node_type.family() in SPOKEN else Ready()
     credentials = ready if node_type.needs_credential else None
     made = services(http=world, models=world, sandbox=world, network=world, credentials=credentials)
-    return replace(made, workflows=OtherWorkflows(world.run))
+    return replace(made, workflows=OtherWorkflows(world.run), data=EmptyData(world.before))
 
 
 def answering(node_type: type[NodeType[Any]]) -> Any:

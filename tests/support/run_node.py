@@ -26,6 +26,7 @@ from engine_service.node import (
     Resumption,
     Services,
 )
+from engine_service.tenant_data import NoTenantData, TenantData
 from engine_service.web.addresses import AllowList
 from engine_service.web.outgoing import GuardedHttpClient
 from shared.workflow import Item, JsonObject, Node
@@ -110,6 +111,7 @@ def services(
     watched: Watched | None = None,
     key: str = "run_1:node:0",
     blobs: Blobs | None = None,
+    data: TenantData | None = None,
 ) -> Services:
     """Services for an action; HTTP reaches nothing inner unless a client is given."""
     told = watched or Watched()
@@ -130,6 +132,7 @@ def services(
         credentials=credentials or NoCredentials(),
         network=network or NoNetwork(),
         blobs=blobs or NoBlobs(),
+        data=data or NoTenantData(),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from engine_service.n8n.expressions import is_expression, translate
 from engine_service.n8n.mapping import CannotMap, Fields, Mapped, NodeMapping, SourceNode
+from engine_service.node import MAIN
 from shared.workflow import JsonObject
 
 _KINDS = {
@@ -17,6 +18,7 @@ _KINDS = {
 _COMPARED = {"allFields": "all", "allFieldsExcept": "except", "selectedFields": "selected"}
 _INCLUDED = {"noOtherFields": "none", "allOtherFields": "all", "selectedOtherFields": "selected"}
 _ALL_DATA = {"allFields": "all", "specifiedFields": "selected", "allFieldsExcept": "except"}
+_SCOPES = {"node": "node", "workflow": "workflow"}
 _SIDES = {"input1": "a", "input2": "b"}
 _DIFFERENT = {"includeBoth": "both", "preferInput1": "a", "preferInput2": "b", "mix": "mix"}
 
@@ -151,8 +153,10 @@ def _figure(row: Fields) -> JsonObject:
 def _dedupe(node: SourceNode) -> Mapped:
     fields = node.fields
     operation = fields.fixed("operation", "removeDuplicateInputItems")
+    if operation in ("removeItemsSeenInPreviousExecutions", "clearDeduplicationHistory"):
+        return _remember(node, operation)
     if operation not in ("removeDuplicateInputItems", "removeDuplicates"):
-        raise CannotMap("It compares items with those of earlier executions.")
+        raise CannotMap(f"There is no counterpart of the operation {operation!r}.")
     options = fields.section("options")
     compare = fields.choice("compare", _COMPARED, "allFields")
     made: JsonObject = {"compare": compare, **_dots(options)}
@@ -163,6 +167,27 @@ def _dedupe(node: SourceNode) -> Mapped:
     if options.flag("removeOtherFields"):
         made["remove_other_fields"] = True
     return Mapped("data.dedupe", made)
+
+
+def _remember(node: SourceNode, operation: str) -> Mapped:
+    """What compares items with those of earlier executions."""
+    fields, options = node.fields, node.fields.section("options")
+    made: JsonObject = {"scope": options.choice("scope", _SCOPES, "node")}
+    fields.ignore("manageDatabaseMode", "incrementalDedupeValue", "dateDedupeValue")
+    if operation == "clearDeduplicationHistory":
+        made["operation"] = "forget"
+        return Mapped("data.remember", made, outputs=((MAIN, "seen"),))
+    match fields.fixed("logic", "removeItemsWithAlreadySeenKeyValues"):
+        case "removeItemsWithAlreadySeenKeyValues":
+            made["key"] = fields.take("dedupeValue", "")
+            made["history"] = int(options.number("historySize", 10_000))
+        case "removeItemsUpToStoredIncrementalKey":
+            made.update(operation="above", value=fields.take("incrementalDedupeValue", ""))
+        case "removeItemsUpToStoredDate":
+            made.update(operation="above", value=fields.take("dateDedupeValue", ""))
+        case logic:
+            raise CannotMap(f"There is no counterpart of the logic {logic!r}.")
+    return Mapped("data.remember", made, outputs=(MAIN, "seen"))
 
 
 def _compare(node: SourceNode) -> Mapped:

@@ -66,7 +66,7 @@ def test_a_node_becomes_one_of_ours(
 @pytest.mark.parametrize(
     ("kind", "parameters"),
     [
-        ("removeDuplicates", {"operation": "removeItemsSeenInPreviousExecutions"}),
+        ("removeDuplicates", {"operation": "guessDuplicates"}),
         ("crypto", {"binaryData": True}),
         ("crypto", {"action": "sign", "algorithm": "RSA-RIPEMD160"}),
         ("splitOut", {"fieldToSplitOut": "$binary"}),
