@@ -4,30 +4,43 @@ Nothing here is needed for a run to be right. It keeps tables small, and mends w
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import structlog
 
 from engine_service import dispatch
-from engine_service.store import line
+from engine_service.store import line, retention
+from shared.clock import Clock
 from shared.database import Database
 from shared.errors import Unavailable
 
 log = structlog.get_logger()
 
 _EVERY = timedelta(seconds=30)
+_RETENTION_EVERY = timedelta(minutes=10)
+_PAUSE_SECONDS = 0.05
 
 
-async def keep_house(database: Database) -> None:
+async def keep_house(database: Database, clock: Clock) -> None:
     """Clear away until cancelled; a database that is away is waited for.
 
     Args:
         database: Acts as flowloom_worker.
+        clock: Says which runs are old.
     """
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_again_and_again(_EVERY, lambda: _clear(database)))
+        group.create_task(
+            _again_and_again(_RETENTION_EVERY, lambda: delete_old_runs(database, clock))
+        )
+
+
+async def _again_and_again(every: timedelta, work: Callable[[], Awaitable[object]]) -> None:
     while True:
-        await asyncio.sleep(_EVERY.total_seconds())
+        await asyncio.sleep(every.total_seconds())
         try:
-            await _clear(database)
+            await work()
         except Unavailable as error:
             log.warning("house_not_kept", reason=error.message)
 
@@ -39,3 +52,25 @@ async def _clear(database: Database) -> None:
             more = await dispatch.clean_up(connection)
     async with database.transaction() as connection:
         await line.reconcile(connection)
+
+
+async def delete_old_runs(database: Database, clock: Clock) -> int:
+    """Delete the runs whose time is over; how many. Several engines may do so at once.
+
+    Raises:
+        Unavailable: The database is away; what was deleted stays so.
+    """
+    async with database.transaction() as connection:
+        if not await retention.is_wanted(connection):
+            return 0
+    deleted, window = 0, retention.Window(0, "")
+    while True:
+        async with database.transaction() as connection:
+            window = await retention.delete_window(connection, window.last, clock.now())
+        deleted += window.deleted
+        if not window.last:
+            break
+        await asyncio.sleep(_PAUSE_SECONDS)
+    if deleted:
+        log.info("runs_deleted", count=deleted)
+    return deleted

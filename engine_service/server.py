@@ -106,7 +106,12 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
     clock, catalogue = SystemClock(), builtin()
     databases = _databases(url, settings.engine_database_connections)
     async with databases.worker.transaction() as connection:
-        await set_defaults(connection, runs=settings.engine_tenant_runs or None)
+        await set_defaults(
+            connection,
+            runs=settings.engine_tenant_runs or None,
+            keep_days=settings.engine_keep_days or None,
+            keep_runs=settings.engine_keep_runs or None,
+        )
     allowed = AllowList.parse(settings.engine_allowed_hosts.split(","))
     http, network = GuardedHttpClient(allowed), GuardedNetwork(allowed)
     sandbox, models, evaluator = Sandbox(), TenantModels(settings, http.sdk_transport), Evaluator()

@@ -29,6 +29,17 @@ class Settings(CommonSettings, LlmSettings):
         description="Runs of one tenant that all engines work on at once, parked ones not counted; "
         "0 for no limit. Rows in `engine.tenants` say otherwise for single tenants",
     )
+    engine_keep_days: int = Field(
+        default=90,
+        ge=0,
+        description="Days that ended runs are kept; 0 for ever. Rows in `engine.tenants` say "
+        "otherwise for single tenants",
+    )
+    engine_keep_runs: int = Field(
+        default=0,
+        ge=0,
+        description="Ended runs that are kept of each workflow, the newest; 0 for no limit",
+    )
     engine_lease_seconds: int = Field(
         default=3,
         ge=2,

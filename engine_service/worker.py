@@ -105,7 +105,7 @@ class Worker:
             group.create_task(self._claims.keep())
             group.create_task(self._listen())
             group.create_task(self.feed.look_after())
-            group.create_task(keep_house(self._database))
+            group.create_task(keep_house(self._database, self._shop.clock))
 
     async def drain(self, seconds: float) -> None:
         """Take up nothing more; finish what is under way, or hand it over."""

@@ -59,7 +59,8 @@ async def _journal(scene: Field) -> list[str]:
 async def _histories(scene: Field) -> list[str]:
     wrong: list[str] = []
     for run_id, sequences, lengths, last, last_sequence in await scene.rows(_HISTORIES):
-        expected, at = [], 0
+        expected: list[int] = []
+        at = 0
         for length in lengths:
             at += length
             expected.append(at)

@@ -112,11 +112,13 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
     ) -> run_service_pb2.ListRunsResponse:
         caller = call.caller()
         status = _status(request.status)
-        page = read_page(request.page_size, request.page_token, f"{request.workflow_id} {status}")
+        mode = _mode(request.mode) if request.mode else ""
+        asked = f"{request.workflow_id} {status} {mode}".rstrip()
+        page = read_page(request.page_size, request.page_token, asked)
         if request.workflow_id and not is_id("wf", request.workflow_id):
             return run_service_pb2.ListRunsResponse()
         async with self._databases.app.transaction(caller.tenant_id) as connection:
-            rows = await list_runs(connection, page, request.workflow_id, status)
+            rows = await list_runs(connection, page, request.workflow_id, status, mode)
         kept, token = page.cut(rows, lambda run: run.id)
         return run_service_pb2.ListRunsResponse(
             runs=[wire.to_run(run) for run in kept], next_page_token=token

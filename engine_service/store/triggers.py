@@ -263,7 +263,7 @@ async def find_busy_workflows(connection: AsyncConnection, workflow_ids: Sequenc
         sa.text(
             "SELECT w.id FROM engine.workflows w WHERE w.id = ANY(:ids) AND EXISTS ("
             " SELECT FROM engine.runs r WHERE r.tenant_id = w.tenant_id AND r.workflow_id = w.id"
-            " AND r.status IN ('queued', 'running', 'waiting'))"
+            " AND r.mode IN ('live', 'test') AND r.status IN ('queued', 'running', 'waiting'))"
         ),
         {"ids": list(workflow_ids)},
     )

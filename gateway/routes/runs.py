@@ -88,6 +88,7 @@ class ListRuns(Page):
 
     workflow_id: Text = ""
     status: RunStatus | None = None
+    mode: RunMode | None = None
 
 
 class CancelRun(Body):
