@@ -22,18 +22,15 @@ async def storm(home: Path, trouble: Trouble, in_flight: int, seed: int) -> list
     """Make a storm; what is wrong afterwards."""
     damage, begun_at = Damage(), time.monotonic()
     async with prepared(home, seed) as scene:
-        load = [
-            asyncio.create_task(keep_running(scene, in_flight)),
-            asyncio.create_task(keep_answering(scene)),
-        ]
-        try:
-            await trouble(scene, damage)
-        finally:
-            for task in load:
-                task.cancel()
-            for outcome in await asyncio.gather(*load, return_exceptions=True):
-                if not isinstance(outcome, asyncio.CancelledError):
-                    raise RuntimeError("the load broke down") from outcome
+        over = asyncio.Event()
+        # Told to end rather than cancelled: what is not accepted must not be counted as lost.
+        async with asyncio.TaskGroup() as load:
+            load.create_task(keep_running(scene, in_flight, over))
+            load.create_task(keep_answering(scene, over))
+            try:
+                await trouble(scene, damage)
+            finally:
+                over.set()
         lasted = time.monotonic() - begun_at
         calm = await calm_down(scene)
         wrong = await verdict(scene)

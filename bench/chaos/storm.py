@@ -128,9 +128,9 @@ async def _save(app: Database, load: Workload) -> str:
     return workflow.id
 
 
-async def keep_running(scene: Field, in_flight: int) -> None:
-    """Let runs of every kind begin, so that so many are always under way."""
-    while True:
+async def keep_running(scene: Field, in_flight: int, over: asyncio.Event) -> None:
+    """Let runs of every kind begin, so that so many are always under way, until it is over."""
+    while not over.is_set():
         missing = in_flight - await scene.open_runs()
         if missing > 0:
             await _begin(scene, missing)
@@ -169,9 +169,9 @@ async def _begin(scene: Field, count: int) -> None:
     await patiently(insert)
 
 
-async def keep_answering(scene: Field) -> None:
-    """Approve what runs ask, now and then."""
-    while True:
+async def keep_answering(scene: Field, over: asyncio.Event) -> None:
+    """Approve what runs ask, now and then, until it is over."""
+    while not over.is_set():
         waits = await scene.rows("SELECT run_id, tenant_id, node_id, iteration FROM engine.waits")
         for run_id, tenant_id, node_id, iteration in waits:
             if scene.chance.random() < 0.5:
@@ -189,8 +189,8 @@ async def _answer(scene: Field, tenant_id: str, wait: tuple[str, str, str]) -> N
 
 async def calm_down(scene: Field) -> float:
     """Give what is under way its time to end; seconds that it took."""
-    begun_at = time.monotonic()
-    answering = asyncio.create_task(keep_answering(scene))
+    begun_at, over = time.monotonic(), asyncio.Event()
+    answering = asyncio.create_task(keep_answering(scene, over))
     try:
         async with asyncio.timeout(_END_SECONDS):
             while await scene.open_runs():  # noqa: ASYNC110 (the engines are other processes)
@@ -198,5 +198,6 @@ async def calm_down(scene: Field) -> float:
     except TimeoutError:
         pass  # the verdict names them
     finally:
-        answering.cancel()
+        over.set()
+        await answering
     return time.monotonic() - begun_at
