@@ -105,13 +105,7 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
     await ensure_schema(url, MIGRATIONS, "engine")
     clock, catalogue = SystemClock(), builtin()
     databases = _databases(url, settings.engine_database_connections)
-    async with databases.worker.transaction() as connection:
-        await set_defaults(
-            connection,
-            runs=settings.engine_tenant_runs or None,
-            keep_days=settings.engine_keep_days or None,
-            keep_runs=settings.engine_keep_runs or None,
-        )
+    await _set_defaults(settings, databases.worker)
     allowed = AllowList.parse(settings.engine_allowed_hosts.split(","))
     http, network = GuardedHttpClient(allowed), GuardedNetwork(allowed)
     sandbox, models, evaluator = Sandbox(), TenantModels(settings, http.sdk_transport), Evaluator()
@@ -197,6 +191,17 @@ def _simulator(
     """What tries definitions out: it keeps no files, and asks of requests only whether they may."""
     tried = replace(world, files=None, tables=None)
     return Simulator(catalogue, tried, evaluator, SystemClock(), refusal=http.refusal)
+
+
+async def _set_defaults(settings: Settings, worker: Database) -> None:
+    """Say what holds for tenants of whom the database says nothing else."""
+    async with worker.transaction() as connection:
+        await set_defaults(
+            connection,
+            runs=settings.engine_tenant_runs or None,
+            keep_days=settings.engine_keep_days or None,
+            keep_runs=settings.engine_keep_runs or None,
+        )
 
 
 def _options(settings: Settings) -> WorkerOptions:

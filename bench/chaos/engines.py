@@ -11,6 +11,7 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
 _LEAVE_SECONDS = 30.0
+_AWAKE_SECONDS = 0.5
 
 
 @dataclass(slots=True)
@@ -54,6 +55,7 @@ class Engines:
         self._signal(pid, signal.SIGSTOP)
         await asyncio.sleep(seconds)
         self._signal(pid, signal.SIGCONT)
+        await asyncio.sleep(_AWAKE_SECONDS)  # in which it may try to write
 
     def _signal(self, pid: int, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
