@@ -10,8 +10,8 @@ The worker may delete what has ended; store/retention.py says when.
 
 from alembic import op
 
-revision = "0011_lists_and_retention"
-down_revision = "0010_polls"
+revision = "0012_lists_and_retention"
+down_revision = "0011_tables"
 branch_labels = None
 depends_on = None
 
