@@ -10,7 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from engine_service.node import NodeParameters
 from engine_service.trigger import ClockTrigger, TickPolicy
-from engine_service.values.ticks import BadCron, cron_after, daily_after, elapsed_after, parse_cron
+from engine_service.values.ticks import (
+    BadCron,
+    CronReading,
+    cron_after,
+    daily_after,
+    elapsed_after,
+    parse_cron,
+)
 from shared.workflow import Item, JsonObject
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -34,6 +41,11 @@ class Rule(BaseModel):
         max_length=200,
         description="A cron expression of 5 fields, or 6 with seconds in front; nothing else of "
         "the rule counts then",
+    )
+    days: Literal["either", "both"] = Field(
+        default="either",
+        description="For cron, where both a day of the month and a weekday are named: whether "
+        "`either` will do, as in cron, or `both` must fit",
     )
     every: int = Field(default=1, ge=1, le=3_600, description="How many units from one to the next")
     unit: Literal["seconds", "minutes", "hours", "days", "weeks", "months"] = Field(
@@ -100,7 +112,8 @@ class Schedule(ClockTrigger[ScheduleParameters]):
 
     - `{"cron": "0 9 * * 1-5"}`: five fields (minute, hour, day, month, weekday), or six with
       seconds in front. Names, lists, steps, `L` and `#` work; where both day and weekday are
-      named, either will do.
+      named, either will do, or `"days": "both"` must. With `starting`, steps such as `*/5` are
+      counted from that day.
     - `{"every": 15, "unit": "minutes"}`, also seconds and hours: on the clock's even marks where
       they divide the hour or the day, else evenly counted.
     - `{"unit": "days", "at": "09:00"}`, `{"unit": "weeks", "weekdays": ["monday", "friday"],
@@ -215,12 +228,13 @@ def _span_days(rule: Rule) -> int:
 
 def _next_of(rule: Rule, after: datetime, zone: ZoneInfo) -> datetime | None:
     """The first moment after `after` that a rule names, in UTC."""
-    if rule.cron:
-        return cron_after(rule.cron, after, zone)
+    start = None
     if rule.starting is not None:
         # One second earlier, so that the very start of that day can be a tick.
         start = datetime.combine(rule.starting, time(), zone).astimezone(UTC)
         after = max(after, start - timedelta(seconds=_LEAST_SECONDS))
+    if rule.cron:
+        return cron_after(rule.cron, after, zone, CronReading(rule.days == "both", start))
     if rule.unit in _SECONDS:
         return _next_elapsed(rule, after, zone)
     falls_on = _DAYS[rule.unit](rule)

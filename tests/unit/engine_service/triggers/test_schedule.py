@@ -194,3 +194,17 @@ def test_a_rule_of_days_fires_once_a_day_at_most(
     assert second is not None
     days = [moment.astimezone(ZoneInfo(zone)).date() for moment in (first, second)]
     assert days[0] < days[1]
+
+
+def test_day_and_weekday_may_both_be_asked_for() -> None:
+    rule: JsonObject = {"cron": "0 9 13 * 5"}
+    either = firings(rule, "2026-02-12T12:00", 3)
+    both = firings({**rule, "days": "both"}, "2026-02-12T12:00", 2)
+    assert [text[:10] for text in either] == ["2026-02-13", "2026-02-20", "2026-02-27"]
+    assert [text[:10] for text in both] == ["2026-02-13", "2026-03-13"]
+
+
+def test_steps_of_cron_may_count_from_a_day() -> None:
+    rule: JsonObject = {"cron": "0 9 */10 * *", "starting": "2026-03-05"}
+    found = firings(rule, "2026-01-01T00:00", 3)
+    assert [text[:10] for text in found] == ["2026-03-05", "2026-03-15", "2026-03-25"]
