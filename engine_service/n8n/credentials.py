@@ -22,6 +22,10 @@ _OURS = {
     "discordBotApi": "discord.bot",
     "openAiApi": "openai.key",
     "anthropicApi": "anthropic.key",
+    "smtp": "smtp.account",
+    "imap": "imap.account",
+    "postgres": "postgres.account",
+    "redis": "redis.account",
 }
 _GOOGLE = "google.account"
 _WEBHOOK = "n8n-nodes-base.webhook"

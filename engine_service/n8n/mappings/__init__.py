@@ -13,6 +13,7 @@ from engine_service.n8n.mappings import (
     items,
     merge,
     moments,
+    protocols,
     set_fields,
     triggers,
 )
@@ -31,4 +32,5 @@ MAPPINGS: tuple[NodeMapping, ...] = (
     *http.MAPPINGS,
     *ai.MAPPINGS,
     *apps.MAPPINGS,
+    *protocols.MAPPINGS,
 )

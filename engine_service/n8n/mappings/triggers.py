@@ -12,6 +12,7 @@ _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
 _AUTH = {"none": "none", "basicAuth": "basic", "headerAuth": "header", "jwtAuth": "jwt"}
 _ANSWERS = {"onReceived": "at_once", "lastNode": "last_node", "responseNode": "respond_node"}
 _FIELD_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
+_NAMED_STEP = re.compile(r":[A-Za-z_][A-Za-z0-9_]*")
 _NOT_IN_PATHS = re.compile(r"[^A-Za-z0-9._~/-]+")
 _OTHER_NAMES = (
     "The item names the moment otherwise: timestamp, date, time, weekday, year, month, day, …"
@@ -42,11 +43,16 @@ def _webhook(node: SourceNode) -> Mapped:
     return Mapped("trigger.webhook", parameters)
 
 
+def _step(part: str) -> str:
+    """A step of a path; one such as `:id` stands for any here as well."""
+    return part if _NAMED_STEP.fullmatch(part) else _NOT_IN_PATHS.sub("-", part)
+
+
 def _path(fields: Fields) -> str:
     written = fields.text("path").strip("/")
-    path = "/".join(filter(None, (_NOT_IN_PATHS.sub("-", part) for part in written.split("/"))))
+    path = "/".join(filter(None, map(_step, written.split("/"))))
     if path != written:
-        fields.differ(f"Its path is {path!r} now; parts of a path cannot be variables.")
+        fields.differ(f"Its path is {path!r} now.")
     return path or "webhook"
 
 
