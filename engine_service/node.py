@@ -42,6 +42,7 @@ from engine_service.outcome import Outcome as Outcome
 from engine_service.outcome import Question as Question
 from engine_service.outcome import Response as Response
 from engine_service.outcome import Waiting as Waiting
+from engine_service.outside import BodyStream as BodyStream
 from engine_service.outside import ChildEnd as ChildEnd
 from engine_service.outside import Credential as Credential
 from engine_service.outside import Credentials as Credentials

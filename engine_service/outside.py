@@ -6,7 +6,8 @@ pure. Tests put other worlds behind the same doors.
 
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -41,17 +42,31 @@ class HttpRequest:
             Authorization and Cookie never do.
         credential: Put on by the client wherever the request goes that the credential is bound to;
             a request that begins elsewhere is refused, a redirect elsewhere goes without it.
+        take: Takes the body of a successful answer, which the response then lacks.
     """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    body: bytes | None = None
+    body: "bytes | BodyStream | None" = None
     timeout: float = 30.0
     follow_redirects: bool = True
     verify_tls: bool = True
     secret_headers: Sequence[str] = ()
     credential: "Credential | None" = None
+    take: "Taking | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class BodyStream:
+    """A body that is sent as it is read; `begin` gives it from its beginning, for every try."""
+
+    size: int
+    begin: Callable[[], AsyncIterator[bytes]]
+
+
+Taking = Callable[["HttpResponse"], AbstractAsyncContextManager[Callable[[bytes], Awaitable[None]]]]
+"""Takes in the body behind a successful answer's head, piece by piece; it may be of any size."""
 
 
 @dataclass(frozen=True, slots=True)

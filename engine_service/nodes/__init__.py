@@ -11,6 +11,7 @@ from engine_service.nodes.data_compare import DataCompare
 from engine_service.nodes.data_crypto import DataCrypto
 from engine_service.nodes.data_datetime import DataDatetime
 from engine_service.nodes.data_dedupe import DataDedupe
+from engine_service.nodes.data_file import DataFile
 from engine_service.nodes.data_html import DataHtml
 from engine_service.nodes.data_limit import DataLimit
 from engine_service.nodes.data_markdown import DataMarkdown
@@ -64,6 +65,7 @@ NODES: tuple[type[NodeType[Any]], ...] = (
     DataCompare,
     DataDatetime,
     DataCrypto,
+    DataFile,
     DataHtml,
     DataXml,
     DataMarkdown,

@@ -8,10 +8,12 @@ from typing import Any, ClassVar, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from engine_service.blob import UNKNOWN_TYPE
 from engine_service.credentials import HTTP_TYPES
 from engine_service.node import (
     MAIN,
     ActionNode,
+    BodyStream,
     Credential,
     Done,
     Effect,
@@ -27,6 +29,7 @@ from engine_service.node import (
 )
 from engine_service.values.field_types import to_text
 from engine_service.web.answers import AnswerKind, read_answer, retry_after
+from engine_service.web.files import Download, file_body, form_body, sends_files
 from engine_service.web.outgoing_bodies import (
     BodyKind,
     Unsendable,
@@ -91,16 +94,24 @@ class HttpParameters(NodeParameters):
     body: Any = Field(
         default=None,
         description="What to send: any value for json, an object for form and multipart (a file "
-        "is `{filename, content_type, base64}`), a text for raw and base64",
+        "is `{filename, content_type, base64}`, or `{binary: name}` for one of the item's), a text "
+        "for raw and base64, for file the name of one of the item's files",
     )
     content_type: str = Field(default="", description="For json, raw and base64: another type")
     auth: Auth = Field(
         default_factory=Auth,
         description="How to authenticate with what stands here; a credential is the better place",
     )
-    response: AnswerKind = Field(
+    response: AnswerKind | Literal["file"] = Field(
         default="auto",
-        description="What the answer becomes; `auto` reads JSON as such and the rest as text",
+        description="What the answer becomes; `auto` reads JSON as such and the rest as text, "
+        "`file` keeps it as a file of the item",
+    )
+    file_field: str = Field(
+        default="data",
+        min_length=1,
+        max_length=100,
+        description="For `file`: the file's name in the item's `binary`",
     )
     full_response: bool = Field(
         default=False, description="Give `{status, headers, body}` instead of the body alone"
@@ -148,6 +159,9 @@ class HttpRequestNode(ActionNode[HttpParameters]):
     goes to the hosts it is bound to, not along redirects to others. `auth` does the same with
     secrets that stand in the workflow, for all who can read it.
 
+    **Files.** `response: file` streams the answer into a file of the item, of any size that the
+    engine allows; `body_kind: file` and `{binary: name}` in a multipart form stream one back.
+
     **What comes back.** JSON is read; a list gives one item per member, a text gives
     `{"data": …}`. `full_response` gives `{status, headers, body}`. A status of 400 and above
     fails the item, unless `fail_on_status` is off.
@@ -193,7 +207,13 @@ class HttpRequestNode(ActionNode[HttpParameters]):
         credential = await services.credentials.find(*HTTP_TYPES)
         count = len(given.items)
         calls = [
-            _Call(index, given.parameters_for(index), _key(services, index, count), credential)
+            _Call(
+                index,
+                given.items[index],
+                given.parameters_for(index),
+                _key(services, index, count),
+                credential,
+            )
             for index in range(count)
         ]
         answers: list[list[Item] | Failed] = []
@@ -224,9 +244,12 @@ class _Call:
     """One item's request: its index, its parameters, the key of its effect, on whose behalf."""
 
     index: int
+    item: Item
     parameters: HttpParameters
     key: str
     credential: Credential | None
+    body: bytes | BodyStream | None = None
+    content_type: str = ""
 
 
 def _key(services: Services, index: int, count: int) -> str:
@@ -257,6 +280,9 @@ async def _together(calls: Sequence[_Call], services: Services) -> list[list[Ite
 
 async def _attempt(call: _Call, services: Services) -> list[Item] | Failed:
     try:
+        call = await _with_body(call, services)
+        if call.parameters.response == "file":
+            return [await _file(call, services)]
         return await _pages(call, services)
     except NodeError as error:
         return error.failure
@@ -279,13 +305,41 @@ def _outcome(answers: Sequence[list[Item] | Failed]) -> Outcome:
     return Done({MAIN: items}, failures)
 
 
+async def _with_body(call: _Call, services: Services) -> _Call:
+    """The call with its body ready to be sent, for every page and try."""
+    parameters, blobs = call.parameters, services.blobs
+    kind: BodyKind = parameters.body_kind or ("none" if parameters.body is None else "json")
+    if kind == "file":
+        name = "data" if parameters.body is None else parameters.body
+        body, media_type = await file_body(name, call.item, blobs)
+        return replace(call, body=body, content_type=parameters.content_type or media_type)
+    if kind == "multipart" and sends_files(parameters.body):
+        body, media_type = await form_body(cast("JsonObject", parameters.body), call.item, blobs)
+        return replace(call, body=body, content_type=media_type)
+    encoded = encode(kind, parameters.body, parameters.content_type)
+    return replace(call, body=encoded.body, content_type=encoded.content_type)
+
+
+async def _file(call: _Call, services: Services) -> Item:
+    """The item with the answer as one more file."""
+    download = Download(services.blobs, services.emit)
+    request = replace(_request(call), take=download.take)
+    response = await _persist(request, call, services)
+    json: JsonObject = {}
+    if call.parameters.full_response:
+        json = {"status": response.status, "headers": dict(response.headers)}
+    files: JsonObject = {**(call.item.get("binary") or {})}
+    files[call.parameters.file_field] = download.whole.reference()
+    return {"json": json, "binary": files, "paired_item": call.index}
+
+
 async def _pages(call: _Call, services: Services) -> list[Item]:
     """The items of every page that one call's answer has."""
     parameters, pagination = call.parameters, call.parameters.pagination
     request = _request(call)
     if pagination is None:
         response = await _persist(request, call, services)
-        return _items(parameters, response, read_answer(parameters.response, response), call.index)
+        return _items(parameters, response, read_answer(_kind(parameters), response), call.index)
     items: list[Item] = []
     url: str | None = pagination.first(request.url)
     for number in range(pagination.max_pages):
@@ -294,7 +348,7 @@ async def _pages(call: _Call, services: Services) -> list[Item]:
         key = call.key if number == 0 else f"{call.key}:{number}"
         paged = _request(replace(call, key=key), url)
         response = await _persist(paged, call, services)
-        body = read_answer(parameters.response, response)
+        body = read_answer(_kind(parameters), response)
         members = pagination.items(body)
         shown = body if members is None or parameters.full_response else members
         items.extend(_items(parameters, response, shown, call.index))
@@ -348,11 +402,9 @@ def _failure_of(response: HttpResponse, request: HttpRequest) -> Failed:
 
 def _request(call: _Call, url: str | None = None) -> HttpRequest:
     parameters = call.parameters
-    kind: BodyKind = parameters.body_kind or ("none" if parameters.body is None else "json")
-    encoded = encode(kind, parameters.body, parameters.content_type)
     headers = {"accept": "application/json, */*;q=0.8"}
-    if encoded.content_type:
-        headers["content-type"] = encoded.content_type
+    if call.content_type:
+        headers["content-type"] = call.content_type
     if parameters.method not in SAFE:
         headers["idempotency-key"] = call.key
     headers.update(
@@ -365,7 +417,7 @@ def _request(call: _Call, url: str | None = None) -> HttpRequest:
         parameters.method,
         url or with_query(parameters.url, {**parameters.query, **_query_proof(parameters.auth)}),
         headers,
-        encoded.body,
+        call.body,
         timeout=parameters.timeout,
         follow_redirects=parameters.follow_redirects,
         verify_tls=parameters.verify_tls,
@@ -401,12 +453,19 @@ def _items(parameters: HttpParameters, response: HttpResponse, body: Any, index:
     return [{"json": _as_object(member), "paired_item": index} for member in members]
 
 
+def _kind(parameters: HttpParameters) -> AnswerKind:
+    return "auto" if parameters.response == "file" else parameters.response
+
+
 def _as_object(value: Any) -> JsonObject:
     return cast("JsonObject", value) if isinstance(value, dict) else {"data": value}
 
 
 def _sample(parameters: HttpParameters, index: int) -> Item:
     """An answer such as APIs give: what was sent, with an id."""
+    if parameters.response == "file":
+        file = {"id": "sample", "file_name": "file", "media_type": UNKNOWN_TYPE, "size": 0}
+        return {"json": {}, "binary": {parameters.file_field: file}, "paired_item": index}
     sent: Any = parameters.body
     body: JsonObject = {"id": "sample"}
     if isinstance(sent, dict):

@@ -1,8 +1,9 @@
 """Files attached to items, gathered when many items become one."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
+from engine_service.failure import Failed, NodeError
 from shared.workflow import Item, JsonObject
 
 
@@ -36,3 +37,20 @@ def _free(name: str, gathered: JsonObject, taken: dict[str, int]) -> str:
         taken[name] = taken.get(name, 0) + 1
         free = f"{name}_{taken[name]}"
     return free
+
+
+def file_id(item: Item, name: str) -> str:
+    """The id of an item's file of some name.
+
+    Raises:
+        NodeError: It has none, or what stands there is no file.
+    """
+    files: Any = item.get("binary") or {}
+    known = cast("JsonObject", files) if isinstance(files, dict) else {}
+    file: Any = known.get(name)
+    found = cast("JsonObject", file).get("id") if isinstance(file, dict) else None
+    if not isinstance(found, str):
+        had = ", ".join(sorted(known)) or "none"
+        message = f"The item has no file {name!r} (it has: {had})."
+        raise NodeError(Failed("file_missing", message))
+    return found

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 from engine_service.values.field_types import to_text
 
-BodyKind = Literal["none", "json", "form", "multipart", "raw", "base64"]
+BodyKind = Literal["none", "json", "form", "multipart", "raw", "base64", "file"]
 
 
 class Unsendable(ValueError):
@@ -45,6 +45,8 @@ def encode(kind: BodyKind, value: Any, content_type: str = "") -> Encoded:
         case "raw":
             text = "" if value is None else to_text(value)
             return Encoded(text.encode(), content_type or "text/plain; charset=utf-8")
+        case "file":
+            raise Unsendable("Files are sent by `http.request` only.")
         case "base64":
             return Encoded(_from_base64(value), content_type or "application/octet-stream")
 
@@ -106,7 +108,7 @@ def _as_multipart(value: Any) -> Encoded:
     parts: list[bytes] = []
     for name, content in cast("Mapping[str, Any]", value).items():
         each_of = cast("Sequence[Any]", content) if isinstance(content, list) else [content]
-        parts.extend(_part(name, each) for each in each_of if each is not None)
+        parts.extend(part(name, each) for each in each_of if each is not None)
     # The same form has the same boundary, so that a repeat is the same request, byte for byte.
     boundary = "flowloom-" + hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
     line = b"--" + boundary.encode("ascii")
@@ -114,21 +116,26 @@ def _as_multipart(value: Any) -> Encoded:
     return Encoded(body, f"multipart/form-data; boundary={boundary}")
 
 
-def _part(name: str, value: Any) -> bytes:
-    head = f'content-disposition: form-data; name="{_quoted(name)}"'
+def part(name: str, value: Any) -> bytes:
+    """One part of a multipart form.
+
+    Raises:
+        Unsendable: Its file is malformed.
+    """
+    head = f'content-disposition: form-data; name="{quoted(name)}"'
     match value:
         case {"base64": content, **rest}:
             filename = to_text(rest.get("filename") or "file")
             kind = to_text(rest.get("content_type") or "application/octet-stream")
             if "\r" in kind or "\n" in kind:
                 raise Unsendable("A content type has one line only.")
-            head += f'; filename="{_quoted(filename)}"\r\ncontent-type: {kind}'
+            head += f'; filename="{quoted(filename)}"\r\ncontent-type: {kind}'
             return head.encode() + b"\r\n\r\n" + _from_base64(content)
         case _:
             return head.encode() + b"\r\n\r\n" + to_text(value).encode()
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A name within quotes, as browsers write it."""
     return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
 

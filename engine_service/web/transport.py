@@ -9,7 +9,8 @@ import io
 import re
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -18,7 +19,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from engine_service.node import Failed, HttpRequest, HttpResponse, NodeError
+from engine_service.node import BodyStream, Failed, HttpRequest, HttpResponse, NodeError
 from engine_service.web.addresses import Guard, Target
 from engine_service.web.decoding import BadEncoding, Decoder, decoder_for
 
@@ -130,10 +131,16 @@ class Transport:
         headers = _headers_of(answer.raw_headers)
         limit = self._limits.response_bytes
         declared = headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > limit and request.method != "HEAD":
+        take = request.take if 200 <= answer.status < 300 else None
+        too_large = declared.isdigit() and int(declared) > limit and request.method != "HEAD"
+        if too_large and take is None:
             raise _too_large(limit)
         try:
             decoder = decoder_for(headers.get("content-encoding", ""))
+            if take:
+                head = HttpResponse(answer.status, headers, b"", target.url)
+                await _hand_on(answer.content, decoder, take(head))
+                return head
             body = await _read(answer.content, decoder, limit)
         except BadEncoding as error:
             raise NodeError(Failed("bad_response", str(error))) from error
@@ -187,7 +194,9 @@ def _patience(request: HttpRequest) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, sock_connect=min(CONNECT_SECONDS, request.timeout))
 
 
-def _body(request: HttpRequest) -> bytes | io.BytesIO | None:
+def _body(request: HttpRequest) -> bytes | io.BytesIO | AsyncIterator[bytes] | None:
+    if isinstance(request.body, BodyStream):
+        return request.body.begin()
     if request.body is None:
         return b"" if request.method in ("POST", "PUT", "PATCH") else None
     # In one piece, a large body would hold up every other request.
@@ -204,7 +213,9 @@ def _headers(request: HttpRequest, target: Target) -> dict[str, str]:
     for name, value in said.items():
         if not _TOKEN.fullmatch(name) or _NO_TEXT.search(value):
             raise ValueError(f"the header {name!r} is none")
+    size = request.body.size if isinstance(request.body, BodyStream) else None
     return {
+        **({} if size is None else {"content-length": str(size)}),
         "host": target.authority,
         "user-agent": USER_AGENT,
         "accept-encoding": "gzip, deflate",
@@ -236,6 +247,18 @@ async def _read(stream: aiohttp.StreamReader, decoder: Decoder, limit: int) -> b
             chunks.append(chunk)
     decoder.finish()
     return b"".join(chunks)
+
+
+async def _hand_on(
+    stream: aiohttp.StreamReader,
+    decoder: Decoder,
+    taking: AbstractAsyncContextManager[Callable[[bytes], Awaitable[None]]],
+) -> None:
+    async with taking as send:
+        async for raw in stream.iter_any():
+            for chunk in decoder.feed(raw):
+                await send(chunk)
+        decoder.finish()
 
 
 def _said(error: Exception) -> str:

@@ -7,6 +7,8 @@ import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -42,6 +44,7 @@ from shared.llm import Delta, Finish, Model, Reply, Request, Usage
 from shared.llm import Done as Finished
 from shared.workflow import Item, JsonObject
 from tests.support.accounts import Accounts
+from tests.support.file_store import FileStore
 from tests.support.other_workflows import OtherWorkflows
 from tests.support.run_node import NOW, given, items, run_action, services
 from tests.support.tenant_data import EmptyData
@@ -58,6 +61,9 @@ ACTIONS = [
     if issubclass(node_type, ActionNode)
 ]
 # Whose work it is to fail.
+_DIRECTORY = TemporaryDirectory()
+FILES = FileStore(Path(_DIRECTORY.name))
+TABLE = FILES.keep("table", b"a;b\n1;2\n", "table.csv", "text/csv")
 FAILING = {"flow.stop", "flow.placeholder"}
 # Families that speak other protocols than HTTP. Nobody answers them here; they have tests of their
 # own with real servers.
@@ -187,6 +193,8 @@ async def what_it_gets(
 ) -> NodeInput[Any]:
     """Two items by each input, and the example filled for them."""
     people: list[Item] = items(PERSON, {**PERSON, "id": 8, "total": 50, "score": 10})
+    for person in people:
+        person["binary"] = dict.fromkeys(("data", "report", "invoice"), TABLE)
     compiled = compile_parameters(example)
     each = await evaluator.resolve(compiled, Scope(items=people, now=NOW))
     single = each[:1] if not node_type.per_item else each
@@ -457,7 +465,9 @@ def _world(world: Answering, node_type: type[NodeType[Any]]) -> Any:
     account = Accounts(host="server.example.com", database="1", sender="me@example.com")
     ready = account if node_type.family() in SPOKEN else Ready()
     credentials = ready if node_type.needs_credential else None
-    made = services(http=world, models=world, sandbox=world, network=world, credentials=credentials)
+    made = services(
+        http=world, models=world, sandbox=world, network=world, credentials=credentials, blobs=FILES
+    )
     return replace(made, workflows=OtherWorkflows(world.run), data=EmptyData(world.before))
 
 

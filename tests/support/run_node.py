@@ -112,6 +112,7 @@ def services(
     key: str = "run_1:node:0",
     blobs: Blobs | None = None,
     data: TenantData | None = None,
+    most_bytes: int = 10_000_000,
 ) -> Services:
     """Services for an action; HTTP reaches nothing inner unless a client is given."""
     told = watched or Watched()
@@ -133,6 +134,7 @@ def services(
         network=network or NoNetwork(),
         blobs=blobs or NoBlobs(),
         data=data or NoTenantData(),
+        most_bytes=most_bytes,
     )
 
 
