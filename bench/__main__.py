@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bench import limit, memory, runs, streams, transport
+from bench import large, limit, memory, runs, streams, transport
 from bench.mesh import running
 from bench.table import Figure, show
 from cli.embedded.state import StateDirectory
@@ -35,6 +35,7 @@ async def main(requests: int) -> None:
             figures += await transport.measure(mesh, StateDirectory(state).secrets()["mesh_secret"])
             figures += await streams.measure(mesh)
             figures += await limit.measure(mesh)
+    figures += await large.measure()
     show("Flowloom on this machine", figures)
 
 

@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +65,12 @@ class Mesh:
 
 @asynccontextmanager
 async def running(
-    state: Path | None = None, *, allowed_hosts: str = "", engines: int = 1
+    state: Path | None = None,
+    *,
+    allowed_hosts: str = "",
+    engines: int = 1,
+    program: Sequence[str] = ("-m", "cli.main", "up"),
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[Mesh]:
     """Start a mesh, sign somebody up, and stop the mesh when the block ends.
 
@@ -73,18 +78,25 @@ async def running(
         state: Where it keeps its state; a new directory, removed afterwards, when absent.
         allowed_hosts: Hosts below the SSRF guard's notice, such as `127.0.0.1:8123`.
         engines: How many replicas of the engine.
+        program: What starts it, for Python.
+        environment: Told to it besides.
     """
     with tempfile.TemporaryDirectory(prefix="flowloom-bench-", ignore_cleanup_errors=True) as made:
         folder = state or Path(made) / "state"
         begun_at = time.perf_counter()
         command = [
-            *(sys.executable, "-m", "cli.main", "up"),
+            *(sys.executable, *program),
             *("--state-dir", str(folder), "--port", "0", "--engines", str(engines)),
         ]
         process = await asyncio.create_subprocess_exec(
             *command,
             stdout=asyncio.subprocess.DEVNULL,
-            env={**os.environ, "ENGINE_ALLOWED_HOSTS": allowed_hosts, **_limits()},
+            env={
+                **os.environ,
+                "ENGINE_ALLOWED_HOSTS": allowed_hosts,
+                **_limits(),
+                **(environment or {}),
+            },
         )
         try:
             record = await _ready(folder, process)

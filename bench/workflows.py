@@ -75,6 +75,55 @@ def many_items(path: str) -> dict[str, Any]:
     )
 
 
+def large_list(url: str) -> dict[str, Any]:
+    """A list that is fetched, through split → set → filter → aggregate, and counted."""
+    large = {"left": "{{ $json.double }}", "type": "number", "operator": "gt", "right": 500}
+    whole = {"url": url, "split_items": False}
+    return _chain(
+        "large-list",
+        [
+            {"id": "start", "type": "trigger.manual"},
+            {"id": "fetch", "type": "http.request", "parameters": whole},
+            {"id": "split", "type": "data.split", "parameters": {"fields": [{"name": "data"}]}},
+            {
+                "id": "set",
+                "type": "data.set",
+                "parameters": {
+                    "include": "all",
+                    "assignments": [{"name": "double", "value": "{{ $json.n }}"}],
+                },
+            },
+            {"id": "filter", "type": "flow.filter", "parameters": {"conditions": [large]}},
+            {"id": "all", "type": "data.aggregate"},
+            {
+                "id": "count",
+                "type": "data.set",
+                "parameters": {
+                    "assignments": [{"name": "count", "value": "{{ $json.data.length }}"}]
+                },
+            },
+        ],
+    )
+
+
+def large_file(url: str) -> dict[str, Any]:
+    """A file that is fetched and read; the last of its rows is kept."""
+    return _chain(
+        "large-file",
+        [
+            {"id": "start", "type": "trigger.manual"},
+            {"id": "fetch", "type": "http.request", "parameters": {"url": url, "response": "file"}},
+            {"id": "rows", "type": "data.file", "parameters": {"operation": "read"}},
+            {"id": "last", "type": "data.limit", "parameters": {"max_items": 1, "keep": "last"}},
+            {
+                "id": "set",
+                "type": "data.set",
+                "parameters": {"assignments": [{"name": "id", "value": "{{ $json.id }}"}]},
+            },
+        ],
+    )
+
+
 def _webhook(path: str) -> dict[str, Any]:
     return {
         "id": "hook",

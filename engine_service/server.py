@@ -151,14 +151,10 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
             services,
         )
     finally:
+        for part in (evaluator, sandbox, models, http, databases.app, databases.worker):
+            await part.close()
         if keeper is not None:
             await keeper.close()
-        await evaluator.close()
-        await sandbox.close()
-        await models.close()
-        await http.close()
-        await databases.app.close()
-        await databases.worker.close()
 
 
 def _databases(url: str, size: int) -> Databases:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import binascii
 import functools
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, ClassVar, Literal, TypeVar, cast
@@ -169,10 +170,7 @@ async def _handle(given: NodeInput[FileParameters], index: int, services: Servic
     parameters, item = given.parameters_for(index), given.items[index]
     match parameters.operation:
         case "read":
-            return [
-                {"json": json, "paired_item": index}
-                for json in await _read(parameters, item, services)
-            ]
+            return await _read(parameters, item, index, services)
         case "write":
             return [await _write(given, [index], services)]
         case "compress":
@@ -186,15 +184,18 @@ async def _handle(given: NodeInput[FileParameters], index: int, services: Servic
 # --- read
 
 
-async def _read(parameters: FileParameters, item: Item, services: Services) -> list[JsonObject]:
+async def _read(
+    parameters: FileParameters, item: Item, index: int, services: Services
+) -> list[Item]:
     blob = await services.blobs.find(file_id(item, parameters.file_field))
     kind = _format_of(blob) if parameters.format == "auto" else parameters.format
     file = await services.blobs.open(blob.id)
 
-    def job(stop: threading.Event) -> list[JsonObject]:
+    def job(stop: threading.Event) -> list[Item]:
         with file:
-            rows = _rows(kind, file, parameters, blob)
-            return _gather(rows, parameters.max_items, services.most_bytes, stop)
+            rows = _fitting(_rows(kind, file, parameters, blob), services.most_bytes, stop)
+            some = itertools.islice(rows, parameters.max_items or None)
+            return [{"json": row, "paired_item": index} for row in some]
 
     return await _in_thread(services, job)
 
@@ -227,11 +228,10 @@ def _json(file: BinaryIO, parameters: FileParameters) -> Iterator[JsonObject]:
     return iter([{field: documents.read_document(file)}])
 
 
-def _gather(
-    rows: Iterable[JsonObject], most: int, most_bytes: int, stop: threading.Event
-) -> list[JsonObject]:
+def _fitting(
+    rows: Iterable[JsonObject], most_bytes: int, stop: threading.Event
+) -> Iterator[JsonObject]:
     """The rows, as long as they fit an output; what is no text counts for little."""
-    gathered: list[JsonObject] = []
     size = 0
     for row in rows:
         size += 24 + sum(
@@ -240,10 +240,7 @@ def _gather(
         if size > most_bytes or stop.is_set():
             message = "The file holds more than an output may; read it in parts with `max_items`."
             raise NodeError(Failed("output_too_large", message))
-        gathered.append(row)
-        if most and len(gathered) >= most:
-            break
-    return gathered
+        yield row
 
 
 def _as_object(value: Any, field: str) -> JsonObject:
