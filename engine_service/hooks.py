@@ -22,18 +22,26 @@ from engine_service.node import NodeParameters
 from engine_service.store import triggers
 from engine_service.store.run_rows import StoredRun
 from engine_service.store.triggers import LiveTrigger
-from engine_service.trigger import WebhookTrigger
+from engine_service.trigger import Refused, WebhookTrigger
 from shared.database import Database
 from shared.errors import NotFound
 from shared.workflow import JsonObject
 
 log = structlog.get_logger()
 
+HOOK = "hook"
 _KEPT = 10_000
 # A step that begins with a colon stands for others, and is none itself.
-_PATH = re.compile(r"[A-Za-z0-9._~-]{1,200}(/(?!:)[^/\x00-\x1f\x7f]{1,200}){1,20}")
+_PATH = re.compile(
+    r"(?:(?:form|chat):)?[A-Za-z0-9._~-]{1,200}(/(?!:)[^/\x00-\x1f\x7f]{1,200}){1,20}"
+)
 _PLAIN_ID = re.compile(r"[!-~]{1,200}")
 _JSON: Mapping[str, str] = {"content-type": "application/json"}
+
+
+def place(door: str, path: str) -> str:
+    """A path behind one of the gateway's doors, as live triggers have it."""
+    return path if door == HOOK else f"{door}:{path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +74,7 @@ class Listeners:
         self._kept: OrderedDict[str, Listener] = OrderedDict()
 
     async def get(self, path: str) -> tuple[Listener, bool]:
-        """Who listens on a path, and whether that is fresh from the database.
+        """Who listens on a path behind a door, and whether that is fresh from the database.
 
         Raises:
             NotFound: Nobody does.
@@ -123,9 +131,15 @@ def taken(run_id: str) -> Answer:
     return Answer(202, _JSON, orjson.dumps({"run_id": run_id}))
 
 
-def refused(status: int, message: str) -> Answer:
+def refused(verdict: Refused) -> Answer:
     """The delivery starts nothing."""
-    return Answer(status, _JSON, orjson.dumps({"message": message}))
+    said: JsonObject = {"message": verdict.message}
+    if verdict.violations:
+        said["errors"] = [
+            {"pointer": one.pointer, "code": one.code, "message": one.message}
+            for one in verdict.violations
+        ]
+    return Answer(verdict.status, _JSON, orjson.dumps(said))
 
 
 def answered(body: JsonObject) -> Answer:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from engine_service.catalogue import Catalogue
 from engine_service.hidden import split
+from engine_service.hooks import place
 from engine_service.store.triggers import LiveTrigger, shape_of
 from engine_service.store.versions import StoredVersion
 from engine_service.trigger import ClockTrigger, PollTrigger, WebhookTrigger
@@ -52,7 +53,8 @@ def live_triggers(
                 due = trigger.next_fire_at(parameters, now, zone)
                 rows.append(replace(row, next_fire_at=due))
             case WebhookTrigger():
-                path = shape_of(f"{version.tenant_id}/{trigger.path(parameters)}")
+                shape = shape_of(f"{version.tenant_id}/{trigger.path(parameters)}")
+                path = place(trigger.door, shape)
                 rows.append(replace(row, path=path))
             case PollTrigger():
                 rows.append(replace(row, next_poll_at=now))

@@ -23,6 +23,7 @@ from engine_service.node import (
     P,
     PureNode,
 )
+from shared.errors import Violation
 from shared.workflow import Item, JsonObject
 
 
@@ -95,10 +96,15 @@ class IncomingRequest:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Why an incoming request starts nothing: the HTTP status and a line for the caller."""
+    """Why an incoming request starts nothing: the HTTP status and a line for the caller.
+
+    Attributes:
+        violations: What exactly is wrong with it, if that is what is wrong.
+    """
 
     status: int
     message: str
+    violations: Sequence[Violation] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +133,13 @@ class Answered:
 
 
 class WebhookTrigger(Trigger[P]):
-    """A trigger that an HTTP request sets off."""
+    """A trigger that an HTTP request sets off.
+
+    Class attributes:
+        door: Which of the gateway's doors leads to it: `hook`, `form` or `chat`.
+    """
+
+    door: ClassVar[str] = "hook"
 
     @abstractmethod
     def path(self, parameters: P) -> str:
@@ -209,3 +221,13 @@ class PollTrigger(Trigger[P]):
             NodeError: That did not work; nothing depends on it.
         """
         del parameters, found, outside
+
+
+class HostedTrigger(WebhookTrigger[P]):
+    """A trigger with a page of its own, on which people set it off."""
+
+    @abstractmethod
+    def page(
+        self, parameters: P, request: IncomingRequest, secret: str, now: datetime
+    ) -> JsonObject | Refused:
+        """What the page shows to whoever asks for it."""

@@ -97,7 +97,9 @@ def _path(live: LiveTrigger) -> str:
     if live.path is None:
         return ""
     named = f"{live.tenant_id}/{live.parameters.get('path', '')}"
-    return named if shape_of(named) == live.path else live.path
+    # Before it may stand which of the gateway's doors leads there.
+    path = live.path if live.path.startswith(live.tenant_id) else live.path.partition(":")[2]
+    return named if shape_of(named) == path else path
 
 
 def to_trigger(live: LiveTrigger, upcoming: Iterable[datetime] = ()) -> trigger_pb2.Trigger:

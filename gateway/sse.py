@@ -51,6 +51,10 @@ Open = Callable[[int], "grpc.aio.UnaryStreamCall[Any, Any]"]
 """Follows a history behind a sequence."""
 
 
+Tell = Callable[[Sequence[Message]], bytes]
+"""Events as one chunk; empty where none of them is for whoever listens."""
+
+
 def read_after(request: Request, after: int) -> int:
     """Behind which event a stream starts: Last-Event-ID says it on a reconnection, else `after`.
 
@@ -104,9 +108,14 @@ class EventStreams:
         self._draining.set()
 
     async def respond(
-        self, request: Request, open_stream: Open, after: int, patience: float
+        self,
+        request: Request,
+        open_stream: Open,
+        after: int,
+        patience: float,
+        tell: Tell = encode,
     ) -> Response:
-        """Follow a history to its end.
+        """Follow a history to its end; `tell` makes a chunk of events, or nothing.
 
         The answer waits for the first event, for `patience` seconds at most: until then a failure
         is still an ordinary error, and an end without events is 204, upon which a browser stops to
@@ -122,7 +131,7 @@ class EventStreams:
             await _abandon(first, batches)
             raise
         return StreamingResponse(
-            self._chunks(batches, first, request.url.path), media_type=MEDIA_TYPE
+            self._chunks(batches, first, request.url.path, tell), media_type=MEDIA_TYPE
         )
 
     async def _chunks(
@@ -130,6 +139,7 @@ class EventStreams:
         batches: AsyncGenerator[Batch],
         waiting: "asyncio.Future[Batch | None]",
         instance: str,
+        tell: Tell,
     ) -> AsyncIterator[bytes]:
         ends_at = time.monotonic() + self.life_seconds
         draining = asyncio.ensure_future(self._draining.wait())
@@ -149,7 +159,8 @@ class EventStreams:
                     return
                 waiting = asyncio.ensure_future(anext(batches, None))
                 EVENTS.inc(len(batch.events))
-                yield encode(batch.events)
+                if chunk := tell(batch.events):
+                    yield chunk
             yield _RETRY
         except Unavailable as error:
             log.warning("stream_lost", error=error.message)

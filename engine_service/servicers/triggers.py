@@ -25,7 +25,14 @@ from engine_service.store import triggers
 from engine_service.store.run_rows import get_run
 from engine_service.store.runs import InsertedRun, NewRun
 from engine_service.store.triggers import LiveTrigger
-from engine_service.trigger import Accepted, Answered, IncomingRequest, Refused, Trigger
+from engine_service.trigger import (
+    Accepted,
+    Answered,
+    HostedTrigger,
+    IncomingRequest,
+    Refused,
+    Trigger,
+)
 from engine_service.wire import to_run
 from shared.clock import Clock
 from shared.database import Database
@@ -38,6 +45,7 @@ from shared.rpc import call
 
 AT_ONCE, RESPOND_NODE = "at_once", "respond_node"
 _UPCOMING = 10
+_DOORS = {trigger_service_pb2.DOOR_FORM: "form", trigger_service_pb2.DOOR_CHAT: "chat"}
 _LONGEST_WAIT = 60.0
 _MARGIN = 0.5  # what is left of the deadline to answer in
 
@@ -128,33 +136,50 @@ class TriggerServicer(trigger_service_pb2_grpc.TriggerServiceServicer):
     async def FireWebhook(
         self, request: trigger_service_pb2.FireWebhookRequest, context: Any
     ) -> trigger_service_pb2.FireWebhookResponse:
-        incoming = _incoming(request)
-        listener, fresh = await self._listeners.get(request.path)
+        incoming, place = _incoming(request), _place(request.door, request.path)
+        listener, fresh = await self._listeners.get(place)
         verdict = self._receive(listener, incoming)
         if isinstance(verdict, Refused) and not fresh:
-            listener = await self._listeners.look_up(request.path)
+            listener = await self._listeners.look_up(place)
             verdict = self._receive(listener, incoming)
         if isinstance(verdict, Refused):
-            return _response("", hooks.refused(verdict.status, verdict.message))
+            return _response("", hooks.refused(verdict))
         if isinstance(verdict, Answered):
             return _response("", hooks.answered(verdict.body))
         try:
             run = self._run(listener, verdict)
         except NotJson as error:
-            return _response("", hooks.refused(400, str(error)))
+            return _response("", hooks.refused(Refused(400, str(error))))
         with self._feed.ticket(run.tenant_id, run.id) as ticket:
             begun = await self._journal.start(run)
             if begun is not None and begun.created:
                 return await self._answer(begun, ticket, verdict)
         if begun is None:
             # What was kept in memory is live no more; something else may be, under this path.
-            current = await self._listeners.look_up(request.path)
+            current = await self._listeners.look_up(place)
             if current.row.id != listener.row.id:
                 return await self.FireWebhook(request, context)
             raise NotFound("No webhook listens here.", reason="HOOK_NOT_FOUND")
         with self._feed.ticket(run.tenant_id, begun.id) as ticket:
             ticket.changed.set()  # it began earlier, so look at once
             return await self._answer(begun, ticket, verdict)
+
+    async def OpenPage(
+        self, request: trigger_service_pb2.OpenPageRequest, context: Any
+    ) -> trigger_service_pb2.OpenPageResponse:
+        place = _place(request.door, request.path)
+        listener = await self._listeners.look_up(place)
+        if not isinstance(listener.trigger, HostedTrigger):
+            raise NotFound("There is no page here.", reason="HOOK_NOT_FOUND")
+        incoming = IncomingRequest(
+            "GET", request.path, _merged(request.headers), "", b"", request.remote_address
+        )
+        page = listener.trigger.page(
+            listener.parameters, incoming, listener.row.secret, self._clock.now()
+        )
+        if isinstance(page, Refused):
+            return trigger_service_pb2.OpenPageResponse(status=page.status)
+        return trigger_service_pb2.OpenPageResponse(page=wire.document(page), status=200)
 
     def _receive(
         self, listener: Listener, incoming: IncomingRequest
@@ -197,18 +222,29 @@ class TriggerServicer(trigger_service_pb2_grpc.TriggerServiceServicer):
 
 
 def _incoming(request: trigger_service_pb2.FireWebhookRequest) -> IncomingRequest:
-    headers: dict[str, str] = {}
-    for header in request.headers:
-        name = header.name.lower()
-        headers[name] = f"{headers[name]}, {header.value}" if name in headers else header.value
     return IncomingRequest(
         method=request.method,
         path=request.path,
-        headers=headers,
+        headers=_merged(request.headers),
         query=request.query,
         body=request.body,
         remote_address=request.remote_address,
     )
+
+
+def _merged(given: Iterable[trigger_service_pb2.Header]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for header in given:
+        name = header.name.lower()
+        headers[name] = f"{headers[name]}, {header.value}" if name in headers else header.value
+    return headers
+
+
+def _place(door: trigger_service_pb2.Door.ValueType, path: str) -> str:
+    """Where a trigger is looked for; no tenant has the mark of a door in its name."""
+    if ":" in path.partition("/")[0]:
+        raise NotFound("No webhook listens here.", reason="HOOK_NOT_FOUND")
+    return hooks.place(_DOORS.get(door, hooks.HOOK), path)
 
 
 def _headers(headers: Iterable[tuple[str, str]]) -> list[trigger_service_pb2.Header]:

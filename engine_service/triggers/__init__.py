@@ -3,8 +3,10 @@
 from typing import Any
 
 from engine_service.trigger import Trigger
+from engine_service.triggers.chat import ChatTrigger
 from engine_service.triggers.email import EmailTrigger
 from engine_service.triggers.error import ErrorTrigger
+from engine_service.triggers.form import FormTrigger
 from engine_service.triggers.github import GitHubTrigger
 from engine_service.triggers.manual import ManualTrigger
 from engine_service.triggers.rss import RssTrigger
@@ -16,6 +18,8 @@ from engine_service.triggers.workflow import CalledTrigger
 TRIGGERS: tuple[type[Trigger[Any]], ...] = (
     ManualTrigger,
     Webhook,
+    FormTrigger,
+    ChatTrigger,
     SlackTrigger,
     GitHubTrigger,
     Schedule,

@@ -37,8 +37,9 @@ COMPOSED = {"validate_stored_workflow": {"definition"}, "simulate_stored_workflo
 NOT_AN_RPC_OF_ITS_OWN = {"validate_stored_workflow": "ValidateWorkflow"} | {
     "simulate_stored_workflow": "SimulateWorkflow"
 }
-# RPCs that are no REST operation: hooks are raw, consent comes back to a page, links open one.
-RAW = {"FireWebhook", "FinishConnect", "OpenApprovalLink", "AnswerApprovalLink"}
+# RPCs that are no REST operation: hooks are raw, consent comes back to a page, links open one, and
+# forms and chats are pages.
+RAW = {"FireWebhook", "FinishConnect", "OpenApprovalLink", "AnswerApprovalLink", "OpenPage"}
 SEQUENCE = {"after": "after_sequence"}
 
 

@@ -13,6 +13,7 @@ from engine_service.node import MAIN, Done
 from engine_service.trigger import (
     Accepted,
     ClockTrigger,
+    HostedTrigger,
     IncomingRequest,
     Refused,
     Trigger,
@@ -34,7 +35,13 @@ CLOCKS = [
 WEBHOOKS = [
     pytest.param(trigger, example, id=f"{trigger.type}-{number}")
     for trigger in TRIGGERS
-    if issubclass(trigger, WebhookTrigger)
+    if issubclass(trigger, WebhookTrigger) and not issubclass(trigger, HostedTrigger)
+    for number, example in enumerate(trigger.examples)
+]
+HOSTED = [
+    pytest.param(trigger, example, id=f"{trigger.type}-{number}")
+    for trigger in TRIGGERS
+    if issubclass(trigger, HostedTrigger)
     for number, example in enumerate(trigger.examples)
 ]
 absent = not DATA.is_dir()
@@ -87,6 +94,21 @@ def test_a_webhook_refuses_whoever_proves_nothing(
     else:
         assert isinstance(answer, Refused)
         assert answer.status == 401
+
+
+@pytest.mark.parametrize(("trigger", "example"), HOSTED)
+def test_a_page_is_shown_to_whom_it_is_for_and_begins_nothing_by_being_read(
+    trigger: type[HostedTrigger[Any]], example: JsonObject
+) -> None:
+    parameters = trigger.Parameters.model_validate(example)
+    secret = example.get("secret", "")
+    proof = {"authorization": f"Basic {base64.b64encode(secret.encode()).decode()}"}
+    for headers, shown in ((proof, True), ({}, example.get("auth", "none") == "none")):
+        request = IncomingRequest("GET", trigger().path(parameters), headers, "", b"", "192.0.2.1")
+        page = trigger().page(parameters, request, secret, NOW)
+        assert isinstance(page, dict) is shown
+        assert secret == "" or secret not in str(page)
+        assert not isinstance(trigger().receive(parameters, request, secret, NOW), Accepted)
 
 
 # --- recorded cron expressions: our dialect is croniter's, with seconds in front
