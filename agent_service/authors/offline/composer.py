@@ -32,6 +32,7 @@ from agent_service.authors.offline.reading import (
     Judgement,
     Keep,
     Loop,
+    Mail,
     Outcome,
     Pause,
     Reading,
@@ -134,8 +135,8 @@ class Composer:
                 return place.behind()
             case Ignore():
                 return place.behind()
-            case Keep():
-                return self._keep(step, label, place)
+            case Mail() | Keep() | Split():
+                return self._work(step, label, place)
             case Code():
                 notes = "" if step.source else self._words.placeholder(step.phrase)
                 node = self.canvas.add(
@@ -144,8 +145,6 @@ class Composer:
                 if not step.source:
                     self.canvas.unmatched.append(node["id"])
                 return self._made(node, place)
-            case Split():
-                return self._split(step, label, place)
             case Arrange():
                 return self._arrange(step, label, place)
             case Foreign() | Unmatched():
@@ -158,6 +157,16 @@ class Composer:
     @property
     def _words(self) -> Any:
         return words_for(self.reading.language)
+
+    def _work(self, step: Mail | Keep | Split, label: str, place: Place) -> Place:
+        match step:
+            case Mail():
+                given = parameters.mail(step, place.scope)
+                return self._made(self.canvas.add("email.send", label, given, place), place)
+            case Keep():
+                return self._keep(step, label, place)
+            case Split():
+                return self._split(step, label, place)
 
     def _made(self, node: JsonObject, place: Place, subject: Subject | None = None) -> Place:
         """The place behind a node that made new data."""

@@ -17,6 +17,7 @@ from agent_service.authors.offline.reading import (
     Http,
     Keep,
     Loop,
+    Mail,
     ManualStart,
     Pause,
     ScheduleStart,
@@ -98,6 +99,8 @@ def _label(step: Step, place: int) -> str:
         case Choice():
             by = step.by.path if isinstance(step.by, FieldOf) else ""
             return (f"By {by}", f"按{by}分流")[place]
+        case Mail():
+            return short(f"{('E-mail to', '发邮件给')[place]} {', '.join(step.to)}")
         case Foreign():
             return f"{step.system}: {step.phrase}" if step.system else step.phrase
         case _:

@@ -16,6 +16,7 @@ from agent_service.authors.offline.reading import (
     Constant,
     Http,
     Judgement,
+    Mail,
     ManualStart,
     Pause,
     Reading,
@@ -144,6 +145,14 @@ def pause(step: Pause) -> JsonObject:
     """Of `flow.wait`."""
     amount, unit, _ = pause_of(step.seconds)
     return {"amount": int(amount) if float(amount).is_integer() else amount, "unit": unit}
+
+
+def mail(step: Mail, scope: Scope) -> JsonObject:
+    """Of `email.send`."""
+    to = step.to[0] if len(step.to) == 1 else list(step.to)
+    said = scope.constant(step.text) if step.text else "{{ JSON.stringify($json, null, 2) }}"
+    subject = step.subject or step.phrase[:1].upper() + step.phrase[1:]
+    return {"to": to, "subject": scope.constant(subject), "text": said}
 
 
 def answer(step: Answer, scope: Scope) -> JsonObject:

@@ -18,6 +18,7 @@ from agent_service.authors.offline.reading import (
     Ignore,
     Keep,
     Loop,
+    Mail,
     ManualStart,
     Pause,
     Reading,
@@ -47,6 +48,7 @@ NODE_TYPES: Mapping[type[object], str] = {
     Keep: "flow.filter",
     Code: "code.javascript",
     Split: "code.javascript",
+    Mail: "email.send",
     Branch: "flow.if",
     Choice: "flow.switch",
     Loop: "flow.loop",
@@ -121,7 +123,7 @@ def _ways(step: Step, language: str) -> list[tuple[str, Sequence[Step]]]:
 
 def _text_of(step: Step, language: str) -> str:
     match step:
-        case Branch() | Choice() | Keep() | Pause() | Ask() | Together() | Loop():
+        case Branch() | Choice() | Keep() | Pause() | Ask() | Together() | Loop() | Mail():
             return step_label(step, language)
         case Http() if step.url:
             return f"{step.method} {step.url}"

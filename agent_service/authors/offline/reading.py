@@ -267,6 +267,16 @@ class Arrange:
 
 
 @dataclass(frozen=True, slots=True)
+class Mail:
+    """An e-mail is sent; what it says is what the run has come to, unless a text was given."""
+
+    phrase: str
+    to: Sequence[str]
+    subject: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Foreign:
     """Something that only another system's node could do."""
 
@@ -347,6 +357,7 @@ Step = (
     | Code
     | Split
     | Arrange
+    | Mail
     | Foreign
     | Unmatched
     | Branch

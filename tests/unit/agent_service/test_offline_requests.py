@@ -250,3 +250,35 @@ def test_an_endless_text_takes_no_endless_time(piece: str) -> None:
     began = time.process_time()
     read([piece * (20_000 // len(piece))], {})
     assert time.process_time() - began < 3
+
+
+@pytest.mark.parametrize(
+    ("said", "to"),
+    [
+        (
+            "every day at 9 fetch https://a.example.com/r and email it to ada@example.com",
+            "ada@example.com",
+        ),
+        (
+            "when a webhook arrives, send an email to ada@example.com and bob@example.com",
+            ["ada@example.com", "bob@example.com"],
+        ),
+        (
+            "每天早上9点获取 https://a.example.com/r，然后发邮件给 ada@example.com",
+            "ada@example.com",
+        ),
+    ],
+)
+def test_mail_goes_to_the_addresses_that_were_named(said: str, to: Any) -> None:
+    composition = _composed(said)
+    node = _node(composition, "email.send")
+    assert node["parameters"]["to"] == to
+    assert _types(composition)[-1] == "email.send"
+    assert not composition.unmatched
+    assert _findings(composition) == []
+
+
+def test_what_mail_says_may_be_given() -> None:
+    said = 'start by hand, then email ada@example.com with subject "Hi" saying "It is done"'
+    node = _node(_composed(said), "email.send")
+    assert node["parameters"] == {"to": "ada@example.com", "subject": "Hi", "text": "It is done"}

@@ -18,6 +18,7 @@ from agent_service.authors.offline.actions.language import (
     read_model_task,
 )
 from agent_service.authors.offline.actions.lists import read_list_work
+from agent_service.authors.offline.actions.mail import read_mail
 from agent_service.authors.offline.actions.named import read_named_node
 from agent_service.authors.offline.actions.pauses import read_pause
 from agent_service.authors.offline.actions.requests import (
@@ -34,6 +35,7 @@ RECOGNIZERS: tuple[Recognizer, ...] = (
     read_ending,
     read_approval,
     read_pause,
+    read_mail,
     read_request,
     read_arrangement,
     read_answer,
