@@ -156,7 +156,12 @@ class _Comparing:
         ours, theirs = self.ours[one]["json"], self.theirs[other]["json"]
         if self._are_equal(self._compared(ours), self._compared(theirs)):
             if self._last_equal != one:  # an item that equals several is there once
-                self.equal.append(alone(A, one, self.ours[one]))
+                theirs_wins = self.parameters.fuzzy and self.parameters.different == "b"
+                self.equal.append(
+                    alone(B, other, self.theirs[other])
+                    if theirs_wins  # equal is not the same when `1` equals `"1"`
+                    else alone(A, one, self.ours[one])
+                )
                 self._last_equal = one
             return
         self.different.append(self._told(one, other))

@@ -208,9 +208,11 @@ class _Combination:
             case "position":
                 return self._by_position()
             case "all":
-                lengths = [range(len(items)) for items in self.lists[:2]]
-                _limit(len(lengths[0]) * len(lengths[1]))
-                return [self._join(places) for places in product(*lengths)]
+                one, other = (range(len(items)) for items in self.lists[:2])
+                _limit(len(one) * len(other))
+                if self.parameters.on_clash == "input1":  # what wins is gone through in the inside
+                    return [self._join((first, second)) for second, first in product(other, one)]
+                return [self._join(places) for places in product(one, other)]
             case "fields":
                 return self._by_fields()
 

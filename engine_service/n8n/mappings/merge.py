@@ -8,6 +8,9 @@ _JOINS = {
     "keepEverything": "keep_everything", "enrichInput1": "enrich_input1",
     "enrichInput2": "enrich_input2",
 }  # fmt: skip
+_CHOOSING = ("keep_matches", "keep_non_matches")
+"""Where n8n asks whose data a match hands on; elsewhere it shows no such parameter."""
+
 _COMBINE_BY = {
     "mergeByFields": "fields", "mergeByPosition": "position", "multiplex": "all",
     "combineByFields": "fields", "combineByPosition": "position", "combineAll": "all",
@@ -71,12 +74,16 @@ def _by_fields(fields: Fields, options: Fields) -> JsonObject:
         for row in fields.rows("mergeByFields", "values")
     ]
     names = [name.strip() for name in fields.text("fieldsToMatchString").split(",")]
+    join = fields.choice("joinMode", _JOINS, "keepMatches")
+    source = fields.choice("outputDataFrom", _INPUTS, "both")
     made: JsonObject = {
         "match": [*pairs, *({"left": name} for name in names if name)],
-        "join": fields.choice("joinMode", _JOINS, "keepMatches"),
-        "output_from": fields.choice("outputDataFrom", _INPUTS, "both"),
+        "join": join,
+        "output_from": source if join in _CHOOSING else "both",
         "multiple_matches": options.choice("multipleMatches", _MATCHES, "all"),
     }
+    if join == "keep_non_matches" or (join == "keep_matches" and source == "input2"):
+        made["multiple_matches"] = "all"  # n8n counts every partner there, whatever is chosen
     if options.flag("fuzzyCompare"):
         made["fuzzy"] = True
     if options.flag("disableDotNotation"):

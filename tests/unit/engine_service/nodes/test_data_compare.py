@@ -68,6 +68,12 @@ def test_comparing_can_be_fuzzy() -> None:
     assert found["same"] == [{"id": 1, "x": None}]
 
 
+def test_what_is_equal_but_not_the_same_is_told_as_the_side_has_it_that_wins() -> None:
+    for different, told in (("a", 1), ("b", "1")):
+        parameters = {"match": [{"a": "id"}], "fuzzy": True, "different": different}
+        assert compared(parameters, [{"id": 1}], [{"id": "1"}])["same"] == [{"id": told}]
+
+
 def test_an_input_may_be_empty() -> None:
     assert compared({"match": [{"a": "id"}]}, [], THEIRS)["only_b"] == THEIRS
     assert compared({"match": [{"a": "id"}]}, OURS, [])["only_a"] == OURS

@@ -142,6 +142,10 @@ def test_every_combination_is_made() -> None:
     assert merged({"mode": "combine", "combine_by": "all"}, *lists) == [
         {"a": 1, "b": 1}, {"a": 1, "b": 2}, {"a": 2, "b": 1}, {"a": 2, "b": 2},
     ]  # fmt: skip
+    ours_wins = {"mode": "combine", "combine_by": "all", "on_clash": "input1"}
+    assert merged(ours_wins, *lists) == [
+        {"a": 1, "b": 1}, {"a": 2, "b": 1}, {"a": 1, "b": 2}, {"a": 2, "b": 2},
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
