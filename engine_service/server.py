@@ -139,7 +139,7 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
             CredentialServicer(databases.app, keychain, connecting, Trying(http, network), clock),
         ),
         _service(variables_grpc, VariableServicer(databases.app, clock)),
-        _service(simulation_grpc, SimulationServicer(simulator)),
+        _service(simulation_grpc, SimulationServicer(simulator, databases.app)),
     )
     try:
         yield Engine(

@@ -9,8 +9,10 @@ from engine_service import wire_workflows as wire
 from engine_service.events import iteration_text
 from engine_service.run_input import items_of
 from engine_service.state import Execution
+from engine_service.store.variables import read_variables
 from engine_service.trial.rehearsal import PlannedEffect
 from engine_service.trial.simulate import Report, Simulator, Trial
+from shared.database import Database
 from shared.errors import InvalidInput, Violation
 from shared.pb.flowloom.engine.v1 import (
     run_pb2,
@@ -24,19 +26,25 @@ from shared.workflow import Item, parse
 class SimulationServicer(simulation_service_pb2_grpc.SimulationServiceServicer):
     """flowloom.engine.v1.SimulationService."""
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: Simulator, database: Database) -> None:
         self._simulator = simulator
+        self._database = database
 
     async def SimulateWorkflow(
         self, request: simulation_service_pb2.SimulateWorkflowRequest, context: Any
     ) -> simulation_service_pb2.SimulateWorkflowResponse:
         caller = call.caller()
+        definition = parse(request.definition.json)
+        async with self._database.transaction(caller.tenant_id) as connection:
+            variables = await read_variables(connection, caller.tenant_id)
         trial = Trial(
-            workflow=parse(request.definition.json),
+            workflow=definition,
             input=request.input.json or None,
             pinned=_pinned(request.pinned.json),
             trigger_node_id=request.trigger_node_id,
             tenant_id=caller.tenant_id,
+            ports=dict(request.ports),
+            variables=variables,
         )
         return _response(await self._simulator.simulate(trial))
 
@@ -73,6 +81,10 @@ def _response(report: Report) -> simulation_service_pb2.SimulateWorkflowResponse
         computed_node_ids=report.computed,
         error=error if ending.code else None,
         unreached_node_ids=report.unreached,
+        branches=[
+            simulation_service_pb2.Branch(node_id=one.node_id, port=one.port, taken=one.taken)
+            for one in report.branches
+        ],
     )
 
 

@@ -70,34 +70,43 @@ Refusal = Callable[[str], str]
 """Why a request to a URL would be refused; empty when nothing speaks against it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What stand-ins answer with: pinned items, and the way they take, by node id."""
+
+    pinned: Mapping[str, list[Item]]
+    ports: Mapping[str, str]
+
+
 def rehearse(
-    program: Program, pinned: Mapping[str, list[Item]], refusal: Refusal, rehearsal: Rehearsal
+    program: Program, answers: Answers, refusal: Refusal, rehearsal: Rehearsal
 ) -> Rehearsal:
     """Replace what touches the world."""
     for node_id, ready in program.nodes.items():
-        items, real = pinned.get(node_id), ready.type
+        items, real = answers.pinned.get(node_id), ready.type
+        port = answers.ports.get(node_id, "")
         if isinstance(real, ActionNode) and real.rehearses and items is None and rehearsal.calls:
             ready.type = _CallStandIn(real, rehearsal)
         elif isinstance(real, ActionNode) and (items is not None or real.effect is not Effect.PURE):
-            outputs = _answer(program, node_id, items)
-            ready.type = _ActionStandIn(real, rehearsal, refusal, outputs)
+            outputs = _answer(program, node_id, items, port)
+            ready.type = _ActionStandIn(real, rehearsal, refusal, outputs, port)
             rehearsal.stood_in.add(node_id)
         elif items is not None and not isinstance(real, Trigger):
-            ready.type = _Pinned(real, _answer(program, node_id, items) or {})
+            ready.type = _Pinned(real, _answer(program, node_id, items, port) or {})
             ready.fixed, ready.needs_v8 = NodeParameters(), False
             rehearsal.stood_in.add(node_id)
     return rehearsal
 
 
 def _answer(
-    program: Program, node_id: str, items: list[Item] | None
+    program: Program, node_id: str, items: list[Item] | None, port: str
 ) -> Mapping[str, list[Item]] | None:
-    """Pinned items as outputs: by the node's first port, for a loop when it is done."""
+    """Pinned items as outputs: by the port named or the first; a loop when it is done."""
     step = program.flow.steps.get(node_id)
     if items is None or step is None:
         return None
     ports = [port for port in step.shape.ports if port != ERROR]
-    return {"done" if step.is_loop else ports[0]: items}
+    return {port or ("done" if step.is_loop else ports[0]): items}
 
 
 def _take_on(stand_in: NodeType[Any], real: NodeType[Any]) -> None:
@@ -127,12 +136,14 @@ class _ActionStandIn(ActionNode[Any]):
         rehearsal: Rehearsal,
         refusal: Refusal,
         outputs: Mapping[str, list[Item]] | None,
+        port: str,
     ) -> None:
         _take_on(self, real)
         self._real = real
         self._rehearsal = rehearsal
         self._refusal = refusal
         self._outputs = outputs
+        self._port = port
 
     async def run(self, given: NodeInput[Any], services: Services) -> Outcome:
         del services
@@ -155,7 +166,10 @@ class _ActionStandIn(ActionNode[Any]):
         return self._real.plan(parameters)
 
     def sample(self, given: NodeInput[Any]) -> Done:
-        return self._real.sample(given)
+        sampled = self._real.sample(given)
+        if not self._port:
+            return sampled
+        return Done({self._port: next(iter(sampled.outputs.values()), given.items)})
 
 
 class _CallStandIn(ActionNode[Any]):

@@ -29,7 +29,7 @@ from engine_service.run_input import items_of
 from engine_service.startable import startable_of
 from engine_service.state import Execution, RunState
 from engine_service.trial.invent import invent_items
-from engine_service.trial.rehearsal import PlannedEffect, Refusal, Rehearsal, rehearse
+from engine_service.trial.rehearsal import Answers, PlannedEffect, Refusal, Rehearsal, rehearse
 from engine_service.validate import is_valid, validate
 from shared.clock import Clock, ManualClock
 from shared.errors import InvalidInput, Violation
@@ -53,6 +53,8 @@ class Trial:
     Attributes:
         input: What the run is given, as JSON; made up when None.
         pinned: Items to answer with, by node id.
+        ports: By which way out a node that does not really run answers, by node id; else its first.
+        variables: What expressions see as `$vars`.
         trigger_node_id: Where to begin; the first enabled trigger when empty.
         tenant_id: Whose workflows it may call.
         depth: How many trials there are above it.
@@ -64,6 +66,8 @@ class Trial:
     trigger_node_id: str = ""
     tenant_id: str = ""
     depth: int = 0
+    ports: Mapping[str, str] = field(default_factory=dict[str, str])
+    variables: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def answers(self) -> Mapping[str, list[Item]]:
         """Items to answer with: what the definition keeps, unless the trial says otherwise."""
@@ -84,6 +88,15 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class Branch:
+    """A way out of a node that ran, and whether any of its items went there."""
+
+    node_id: str
+    port: str
+    taken: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What would have happened.
 
@@ -96,6 +109,7 @@ class Report:
         unreached: Ids of nodes that did not run at all.
         computed: Ids of nodes that really ran; the others answered with pinned data or a sample.
         output: What the run would have given.
+        branches: The connected ways out of every node that ran.
     """
 
     ending: Ending | None
@@ -106,6 +120,7 @@ class Report:
     unreached: Sequence[str] = ()
     computed: Sequence[str] = ()
     output: Any = None
+    branches: Sequence[Branch] = ()
 
 
 class Simulator:
@@ -152,8 +167,9 @@ class Simulator:
             items = self._made_up(trial, program)
         else:
             items = items_of(orjson.loads(startable.check_input(trigger, trial.input)))
+        _check_ports(trial, program)
         rehearsal = self._rehearsal(trial)
-        rehearse(program, trial.answers(), self._refusal, rehearsal)
+        rehearse(program, Answers(trial.answers(), trial.ports), self._refusal, rehearsal)
         limits = Limits(self._bounds.node_bytes, self._bounds.seconds)
         executor = Executor(self._world, self._evaluator, clock, limits)
         performance = _Performance(program, items, executor, clock, self._bounds)
@@ -170,6 +186,7 @@ class Simulator:
             [node_id for node_id in ids if node_id not in ran],
             [node_id for node_id in ids if node_id in ran - rehearsal.stood_in],
             performance.output,
+            _branches(program, performance.ran),
         )
 
     def _rehearsal(self, trial: Trial) -> Rehearsal:
@@ -186,6 +203,7 @@ class Simulator:
                 trigger_node_id=callee.trigger_node_id,
                 tenant_id=trial.tenant_id,
                 depth=trial.depth + 1,
+                variables=trial.variables,
             )
             report = await self.simulate(inner)
             rehearsal.effects += [replace(one, node_id=node_id) for one in report.effects]
@@ -234,7 +252,9 @@ class _Performance:
 
     def belongs_to(self, trial: Trial, rehearsal: Rehearsal) -> None:
         """Say whose trial it is, and where what it calls is tried."""
-        self._run = replace(self._run, tenant_id=trial.tenant_id, depth=trial.depth)
+        self._run = replace(
+            self._run, tenant_id=trial.tenant_id, depth=trial.depth, variables=trial.variables
+        )
         self._rehearsal = rehearsal
 
     async def end(self) -> Ending:
@@ -304,6 +324,40 @@ class _Performance:
         now = self._clock.now()
         answer = {"children": [end.as_json() for end in ends]}
         self.state.apply(NodeAnswered(node_id, iteration, execution.attempt, now, answer))
+
+
+def _check_ports(trial: Trial, program: Program) -> None:
+    """See that every node that is told its way has it.
+
+    Raises:
+        InvalidInput: Some node is not there, or has no such port.
+    """
+    steps = program.flow.steps
+    violations = [
+        Violation(pointer(["ports", node_id]), "unknown_port", "No node has this port.")
+        for node_id, port in sorted(trial.ports.items())
+        if node_id not in steps or port not in steps[node_id].shape.ports
+    ]
+    if violations:
+        raise InvalidInput("The trial names ways that are not there.", violations=violations)
+
+
+def _branches(program: Program, ran: Sequence[Execution]) -> list[Branch]:
+    """Which connected ways were taken, in the order in which their nodes first ran."""
+    taken: dict[str, set[str]] = {}
+    for execution in ran:
+        outputs = execution.finished.outputs if execution.finished is not None else {}
+        ways = {
+            port.partition(":")[0] if execution.step.is_loop else port
+            for port, items in outputs.items()
+            if items
+        }
+        taken.setdefault(execution.step.id, set()).update(ways)
+    return [
+        Branch(node_id, port, port in ways)
+        for node_id, ways in taken.items()
+        for port in dict.fromkeys(edge.port for edge in program.flow.steps[node_id].edges)
+    ]
 
 
 def _end(report: Report) -> ChildEnd:

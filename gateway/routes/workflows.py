@@ -81,6 +81,10 @@ class SimulateWorkflow(Body):
         default=None, description="Data to answer with, from node id to list of items"
     )
     trigger_node_id: Text = ""
+    ports: dict[Text, Text] = Field(
+        default_factory=dict[str, str],
+        description="By which port nodes answer that do not really run, by node id",
+    )
 
 
 class SimulateStoredWorkflow(Body):
@@ -89,6 +93,10 @@ class SimulateStoredWorkflow(Body):
     input: Input | None = None
     pinned: Document | None = None
     trigger_node_id: Text = ""
+    ports: dict[Text, Text] = Field(
+        default_factory=dict[str, str],
+        description="By which port nodes answer that do not really run, by node id",
+    )
 
 
 class ActivateWorkflow(Body):

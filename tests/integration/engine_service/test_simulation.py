@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from engine_service.catalogue import builtin
 from engine_service.execute import World
@@ -16,7 +17,9 @@ from engine_service.trial.simulate import Simulator
 from engine_service.web.addresses import AllowList
 from engine_service.web.outgoing import GuardedHttpClient
 from shared.clock import SystemClock
+from shared.database import Database
 from shared.errors import InvalidInput
+from shared.ids import new_id
 from shared.pb.flowloom.common.v1.document_pb2 import Document
 from shared.pb.flowloom.engine.v1 import (
     run_pb2,
@@ -61,12 +64,13 @@ class NoWorld:
 
 
 @pytest.fixture
-async def stub(tmp_path: Path) -> AsyncIterator[Any]:
+async def stub(tmp_path: Path, app_database: Database) -> AsyncIterator[Any]:
     evaluator = Evaluator()
     world = World(http=NoWorld(), sandbox=None, models=None)
     refusal = GuardedHttpClient(AllowList()).refusal
     simulator = Simulator(builtin(), world, evaluator, SystemClock(), refusal=refusal)
-    service = (simulation_service_pb2_grpc, "SimulationService", SimulationServicer(simulator))
+    servicer = SimulationServicer(simulator, app_database)
+    service = (simulation_service_pb2_grpc, "SimulationService", servicer)
     async with serving(tmp_path, [service]) as channel:
         with acting_as(ADA):
             yield simulation_service_pb2_grpc.SimulationServiceStub(channel)
@@ -145,3 +149,57 @@ async def test_malformed_data_is_refused(stub: Any, fields: dict[str, Any], wher
     with pytest.raises(InvalidInput) as caught:
         await simulate(stub, **fields)
     assert [one.pointer for one in caught.value.violations] == [where]
+
+
+ASKS = {
+    "nodes": [
+        {"id": "start", "name": "Start", "type": "trigger.manual"},
+        {
+            "id": "ask",
+            "name": "Ask",
+            "type": "human.approval",
+            "parameters": {"title": "{{ $vars.greeting ?? 'Go on?' }}"},
+        },
+        {"id": "yes", "name": "Yes", "type": "flow.noop"},
+        {"id": "no", "name": "No", "type": "flow.noop"},
+    ],
+    "connections": [
+        {"from": "start", "to": "ask"},
+        {"from": "ask", "port": "approved", "to": "yes"},
+        {"from": "ask", "port": "rejected", "to": "no"},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("port", "reached"), [("", "yes"), ("approved", "yes"), ("rejected", "no")]
+)
+async def test_every_branch_can_be_tried(stub: Any, port: str, reached: str) -> None:
+    report = await simulate(stub, ASKS, ports={"ask": port} if port else {})
+    taken = {(one.node_id, one.port): one.taken for one in report.branches}
+    assert taken == {
+        ("start", "main"): True,
+        ("ask", "approved"): reached == "yes",
+        ("ask", "rejected"): reached == "no",
+    }
+    assert report.unreached_node_ids == ["no" if reached == "yes" else "yes"]
+
+
+async def test_a_way_that_is_not_there_is_refused(stub: Any) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        await simulate(stub, ASKS, ports={"ask": "perhaps", "nobody": "main"})
+    assert [one.pointer for one in refused.value.violations] == ["/ports/ask", "/ports/nobody"]
+
+
+async def test_expressions_see_the_tenants_variables(stub: Any, app_database: Database) -> None:
+    async with app_database.transaction(ADA.tenant_id) as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO engine.variables (id, tenant_id, name, value, etag, created_at,"
+                " updated_at) VALUES (:id, :tenant, 'greeting', '\"May I?\"', 'e', now(), now())"
+            ),
+            {"id": new_id("var"), "tenant": ADA.tenant_id},
+        )
+    report = await simulate(stub, ASKS)
+    (effect,) = report.effects
+    assert json.loads(effect.request.json)["title"] == "May I?"
