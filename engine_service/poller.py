@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import structlog
@@ -29,6 +29,7 @@ from shared.clock import Clock
 from shared.database import Database
 from shared.errors import Unavailable
 from shared.ids import new_id
+from shared.workflow import JsonObject
 
 log = structlog.get_logger()
 
@@ -106,6 +107,15 @@ class Poller:
         return len(taken)
 
     async def _poll(self, row: LiveTrigger) -> None:
+        """Ask the source of a row. What goes wrong here is that row's trouble, and no other's."""
+        try:
+            await self._ask(row)
+        except Unavailable as error:  # its lease ends by itself
+            log.warning("poll_given_up", trigger_id=row.id, because=error.message)
+        except Exception as error:  # whatever it is, others must still be polled
+            log.error("poll_broke", trigger_id=row.id, type=row.type, exc_info=error)
+
+    async def _ask(self, row: LiveTrigger) -> None:
         trigger = self._catalogue.find(row.type)
         if not isinstance(trigger, PollTrigger):
             await self._failed(row, f"This engine has no trigger type {row.type}.", _PAUSE)
@@ -215,7 +225,7 @@ def _runs(
             mode="live",
             trigger=row.type,
             trigger_node_id=row.node_id,
-            input=orjson.dumps([one.item for one in group]).decode(),
+            input=orjson.dumps([_readable(one.item) for one in group]).decode(),
             created_at=now,
             trigger_id=row.id,
             idempotency_key=_key(row, group),
@@ -224,7 +234,21 @@ def _runs(
     ]
 
 
+def _readable(value: Any) -> Any:
+    """A value whose texts are texts: what others write holds halves of signs now and then."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        fields = cast("JsonObject", value)
+        return {_readable(name): _readable(inner) for name, inner in fields.items()}
+    if isinstance(value, list):
+        return [_readable(inner) for inner in cast("list[Any]", value)]
+    return value
+
+
 def _key(row: LiveTrigger, found: Sequence[Found]) -> str:
     """The same for the same findings, however often and by whomever they are found."""
-    digest = hashlib.sha256("\0".join(one.key for one in found).encode()).hexdigest()[:40]
+    digest = hashlib.sha256(
+        "\0".join(one.key for one in found).encode("utf-8", "replace")
+    ).hexdigest()[:40]
     return f"poll:{row.workflow_id}:{row.node_id}:{digest}"
