@@ -100,7 +100,7 @@ def _body(fields: Fields) -> JsonObject:
         return {}
     content = fields.fixed("contentType", "json")
     if content == "binaryData":
-        raise CannotMap("It sends a file of the item, which http.request cannot yet.")
+        return {"body_kind": "file", "body": fields.text("inputDataFieldName", "data")}
     kind = fields.choice("contentType", _BODY_KINDS, "json")
     if kind == "raw":
         raw_type = fields.text("rawContentType")
@@ -113,8 +113,21 @@ def _body(fields: Fields) -> JsonObject:
         return _form_text(fields.take("body", ""))
     rows = fields.rows("bodyParameters", "parameters")
     if any(row.fixed("parameterType", "formData") == "formBinaryData" for row in rows):
-        raise CannotMap("It sends a file of the item, which http.request cannot yet.")
+        return {"body_kind": "multipart", "body": _form_with_files(rows)}
     return {"body_kind": kind, "body": pairs_of(rows)}
+
+
+def _form_with_files(rows: list[Fields]) -> JsonObject:
+    body: JsonObject = {}
+    for row in rows:
+        name = row.text("name")
+        if row.fixed("parameterType", "formData") == "formBinaryData":
+            body[name] = {"binary": row.text("inputDataFieldName", "data")}
+            row.ignore("value")
+        else:
+            body[name] = row.take("value", "")
+            row.ignore("inputDataFieldName")
+    return body
 
 
 def _json_text(text: Any) -> Any:
@@ -143,12 +156,13 @@ def _options(options: Fields) -> JsonObject:
         options.differ(_FULL)
     if response.flag("neverError"):
         made["fail_on_status"] = False
-    if response.fixed("responseFormat", "autodetect") == "file":
-        raise CannotMap("It keeps the answer as a file, which http.request cannot yet.")
-    kind = response.choice("responseFormat", _FORMATS, "autodetect")
+    is_file = response.fixed("responseFormat", "autodetect") == "file"
+    kind = "file" if is_file else response.choice("responseFormat", _FORMATS, "autodetect")
     if kind != "auto":
         made["response"] = kind
-    if response.fixed("outputPropertyName", "data") != "data":
+    if is_file:
+        made["file_field"] = response.text("outputPropertyName", "data")
+    elif response.fixed("outputPropertyName", "data") != "data":
         options.differ("A text comes in the field 'data'.")
     batch = options.section("batching", "batch")
     if batch.number("batchSize", 0) > 0:
@@ -246,7 +260,13 @@ def _old_sent(fields: Fields, noun: str) -> JsonObject:
 def _old_body(fields: Fields, options: Fields) -> JsonObject:
     fields.ignore("sendBinaryData", "bodyParametersUi", "bodyParametersJson", "binaryPropertyName")
     if fields.flag("sendBinaryData"):
-        raise CannotMap("It sends a file of the item, which http.request cannot yet.")
+        options.ignore("bodyContentType", "bodyContentCustomMimeType")
+        name = fields.text("binaryPropertyName", "data")
+        if ":" in name:
+            parts = [part.partition(":") for part in name.split(",")]
+            form = {field.strip(): {"binary": file.strip()} for field, _, file in parts}
+            return {"body_kind": "multipart", "body": form}
+        return {"body_kind": "file", "body": name}
     if fields.fixed("requestMethod", "GET") in ("GET", "HEAD", "OPTIONS"):
         options.ignore("bodyContentType", "bodyContentCustomMimeType")
         return {}
@@ -268,10 +288,11 @@ def _old_options(fields: Fields, options: Fields) -> JsonObject:
     made = connection_options(options)
     if fields.flag("allowUnauthorizedCerts"):
         made["verify_tls"] = False
-    if fields.fixed("responseFormat", "json") == "file":
-        raise CannotMap("It keeps the answer as a file, which http.request cannot yet.")
-    kind = fields.choice("responseFormat", _FORMATS, "json")
+    is_file = fields.fixed("responseFormat", "json") == "file"
+    kind = "file" if is_file else fields.choice("responseFormat", _FORMATS, "json")
     made["response"] = kind
+    if is_file:
+        made["file_field"] = fields.text("dataPropertyName", "data")
     if kind == "text" and fields.fixed("dataPropertyName", "data") != "data":
         fields.differ("A text comes in the field 'data'.")
     fields.ignore("dataPropertyName")
