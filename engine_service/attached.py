@@ -34,6 +34,7 @@ from engine_service.node import (
     Services,
 )
 from engine_service.program import ReadyNode
+from engine_service.progress import PartOf
 from engine_service.values import patterns
 from engine_service.vault.veil import hidden, veiled
 from shared.workflow import Item, JsonObject
@@ -175,7 +176,13 @@ class _AttachedNode:
         given = replace(given, resumption=resumption)
         if self._node.is_pure:
             return compute(self._node, given)
-        own = replace(self._own, idempotency_key=f"{self._users.idempotency_key}:{call}")
+        users = self._users
+        own = replace(
+            self._own,
+            idempotency_key=f"{users.idempotency_key}:{call}",
+            progress=PartOf(users.progress, call),
+        )
+        own = replace(own, attached=self._owned.by(self._node, own))
         outcome = await let_act(self._node, given, own, self._owned.bench.seconds)
         return veiled(outcome, own.credentials.hide)
 

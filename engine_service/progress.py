@@ -29,3 +29,18 @@ class InMind:
 
     async def note(self, step: JsonObject) -> None:
         self.steps.append(step)
+
+
+class PartOf:
+    """The progress of one that belongs to another, such as an agent that is another one's tool."""
+
+    def __init__(self, whole: Progress, part: str) -> None:
+        self._whole = whole
+        self._part = part
+
+    async def recall(self) -> Sequence[JsonObject]:
+        steps = await self._whole.recall()
+        return [step["step"] for step in steps if step.get("part") == self._part]
+
+    async def note(self, step: JsonObject) -> None:
+        await self._whole.note({"part": self._part, "step": step})

@@ -3,7 +3,11 @@
 from typing import Any
 
 from engine_service.node import NodeType
+from engine_service.nodes.ai_agent import AiAgent
 from engine_service.nodes.ai_chat import AiChat
+from engine_service.nodes.ai_classify import AiClassify
+from engine_service.nodes.ai_extract import AiExtract
+from engine_service.nodes.ai_summarize import AiSummarize
 from engine_service.nodes.code_javascript import CodeJavascript
 from engine_service.nodes.code_python import CodePython
 from engine_service.nodes.data_aggregate import DataAggregate
@@ -45,8 +49,10 @@ from engine_service.nodes.graphql_request import GraphQlRequest
 from engine_service.nodes.http_request import HttpRequestNode
 from engine_service.nodes.human_approval import HumanApproval
 from engine_service.nodes.human_form import HumanForm
+from engine_service.nodes.model_chat import ModelChat
 from engine_service.nodes.notion_page import NotionPage
 from engine_service.nodes.openapi_call import OpenApiCall
+from engine_service.nodes.parser_json import ParserJson
 from engine_service.nodes.postgres_query import PostgresQuery
 from engine_service.nodes.redis_command import RedisCommand
 from engine_service.nodes.rss_read import RssRead
@@ -97,6 +103,12 @@ NODES: tuple[type[NodeType[Any]], ...] = (
     CodeJavascript,
     CodePython,
     AiChat,
+    AiAgent,
+    AiClassify,
+    AiExtract,
+    AiSummarize,
+    ModelChat,
+    ParserJson,
     HumanApproval,
     HumanForm,
     EmailSend,

@@ -1,77 +1,46 @@
 """`ai.chat`: asks a language model."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from typing import Any, ClassVar, Protocol
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any, ClassVar
 
 from pydantic import Field
 
-from engine_service.node import (
-    MAIN,
-    ActionNode,
-    Credential,
-    Done,
-    Effect,
-    Failed,
-    ItemFailure,
-    NodeError,
-    NodeInput,
-    NodeParameters,
-    Outcome,
-    Services,
+from engine_service.ai.asking import (
+    KEYS,
+    EachItemParameters,
+    ask,
+    each_item,
+    open_model,
+    outcome_of,
+    sample_usage,
+    shown,
 )
+from engine_service.node import MAIN, ActionNode, Done, Effect, NodeInput, Outcome, Services
 from engine_service.values.samples import sample_of
-from shared.errors import AppError
-from shared.llm import Done as Finished
-from shared.llm import Finish, Message, Model, OutputSchema, Reply, Request, TextDelta
+from shared.llm import Message, OutputSchema, Reply, Request, Usage
 from shared.workflow import Item, JsonObject
 
-KEYS = ("openai.key", "anthropic.key")
-_NOT_CONFIGURED = frozenset({"MODEL_KEY_MISSING", "MODEL_NAME_INVALID"})
 
-
-class ChatParameters(NodeParameters):
+class ChatParameters(EachItemParameters):
     """What to ask which model."""
 
     prompt: str = Field(min_length=1, max_length=500_000, description="What the model is asked")
     system: str = Field(
         default="", max_length=100_000, description="How it should behave, for the whole answer"
     )
-    model: str = Field(
-        default="openai:gpt-4o-mini",
-        min_length=1,
-        max_length=400,
-        description="`provider:model`; several with commas between them are tried in turn",
-    )
-    temperature: float | None = Field(
-        default=None, ge=0, le=2, description="How freely it writes; the model's own when not given"
-    )
-    max_tokens: int = Field(
-        default=4_096, ge=1, le=200_000, description="How long the answer may be"
-    )
     output_schema: dict[str, Any] | None = Field(
         default=None,
         description="JSON Schema of an object that the answer must be; a text when not given",
     )
-    timeout: float = Field(
-        default=120.0, gt=0, le=600, description="Seconds that one answer may take"
+
+    budget_tokens: int | None = Field(
+        default=None, ge=1, description="Tokens that one answer may take, its question included"
     )
-    concurrency: int = Field(default=3, ge=1, le=20, description="How many items at once")
-
-
-class ModelSource(Protocol):
-    """Where connected models come from; shared.llms.Models is one."""
-
-    async def get(self, names: str) -> Model:
-        """The model of this name, on the operator's accounts."""
-        ...
-
-    def borrow(
-        self, names: str, credentials: Sequence[Credential]
-    ) -> AbstractAsyncContextManager[Model]:
-        """The model of this name, on the accounts of credentials."""
-        ...
+    budget_usd: Decimal | None = Field(
+        default=None, gt=0, description="US dollars that one answer may cost"
+    )
 
 
 class AiChat(ActionNode[ChatParameters]):
@@ -79,7 +48,8 @@ class AiChat(ActionNode[ChatParameters]):
 
     The output item holds `text`, the `model` that answered, the `finish` reason and `usage`
     (tokens and cost in dollars, null when the price is not known). With `output_schema` the
-    answer is an object that satisfies the schema, in `data`. Whoever watches the run sees the
+    answer is an object that satisfies the schema, in `data`; one that does not is sent back once,
+    with what is wrong about it. Whoever watches the run sees the
     text while it is written.
 
     The model is `provider:model`, such as `openai:gpt-4o-mini` or `anthropic:claude-sonnet-4-5`;
@@ -119,17 +89,11 @@ class AiChat(ActionNode[ChatParameters]):
     async def run(self, given: NodeInput[ChatParameters], services: Services) -> Outcome:
         if not given.items:
             return Done({MAIN: []})
-        if services.models is None:
-            return Failed("model_not_configured", "No language model is configured.")
-        slots = asyncio.Semaphore(given.parameters_for(0).concurrency)
 
-        async def in_turn(index: int) -> Item | Failed:
-            async with slots:
-                return await _answer(index, given, services)
+        async def answer(index: int) -> Item:
+            return await _answer(index, given, services)
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(in_turn(index)) for index in range(len(given.items))]
-        return _outcome([task.result() for task in tasks])
+        return outcome_of(await each_item(given, answer, given.parameters_for(0).concurrency))
 
     def plan(self, parameters: ChatParameters) -> str:
         first_line = parameters.prompt.strip().partition("\n")[0]
@@ -147,43 +111,19 @@ class AiChat(ActionNode[ChatParameters]):
         return []
 
 
-async def _answer(
-    index: int, given: NodeInput[ChatParameters], services: Services
-) -> Item | Failed:
+async def _answer(index: int, given: NodeInput[ChatParameters], services: Services) -> Item:
     parameters = given.parameters_for(index)
-    try:
-        async with _model(parameters.model, services) as model:
-            reply = await _listen(model, _request(parameters, index, services), index, services)
-    except AppError as error:
-        return _failed(error)
-    except NodeError as error:
-        return error.failure
-    if reply.finish is Finish.REFUSAL:
-        return Failed("model_refused", reply.refusal or "The model would not answer.")
-    return {"json": _shown(reply, parameters), "paired_item": index}
 
+    async def emit(data: JsonObject) -> None:
+        await services.emit({"item": index, **data})
 
-@asynccontextmanager
-async def _model(names: str, services: Services) -> AsyncGenerator[Model]:
-    """The model, on the account of the node's credentials if it has any."""
-    source: ModelSource = services.models
-    own = [one for kind in KEYS if (one := await services.credentials.find(kind)) is not None]
-    if not own:
-        yield await source.get(names)
-        return
-    async with source.borrow(names, own) as model:
-        yield model
-
-
-async def _listen(model: Model, request: Request, index: int, services: Services) -> Reply:
-    """The whole reply; what is written meanwhile goes to whoever watches."""
-    async with aclosing(model.stream(request)) as deltas:
-        async for delta in deltas:
-            if isinstance(delta, TextDelta):
-                await services.emit({"item": index, "text": delta.text})
-            elif isinstance(delta, Finished):
-                return delta.reply
-    raise AssertionError("a stream that does not fail ends with its reply")
+    budget = await services.purse.open(
+        max_tokens=parameters.budget_tokens, max_cost_usd=parameters.budget_usd
+    )
+    request = replace(_request(parameters, index, services), budget=budget)
+    async with open_model(parameters.model, services) as model:
+        reply, used = await ask(model, request, emit)
+    return {"json": _shown(reply, used, parameters), "paired_item": index}
 
 
 def _request(parameters: ChatParameters, index: int, services: Services) -> Request:
@@ -201,50 +141,25 @@ def _request(parameters: ChatParameters, index: int, services: Services) -> Requ
     )
 
 
-def _failed(error: AppError) -> Failed:
-    code = "model_not_configured" if error.code in _NOT_CONFIGURED else error.code.lower()
-    return Failed(code, error.message, error.retryable, error.retry_after)
-
-
-def _shown(reply: Reply, parameters: ChatParameters) -> JsonObject:
-    usage = reply.usage
-    shown: JsonObject = {
+def _shown(reply: Reply, used: Usage, parameters: ChatParameters) -> JsonObject:
+    told: JsonObject = {
         "text": reply.text,
         "model": reply.model,
         "finish": reply.finish.value,
-        "usage": {
-            "input_tokens": usage.input_tokens,
-            "output_tokens": usage.output_tokens,
-            "total_tokens": usage.total_tokens,
-            "cost_usd": None if usage.cost_usd is None else float(usage.cost_usd),
-        },
+        "usage": shown(used),
     }
     if parameters.output_schema is not None:
-        shown["data"] = reply.data
-    return shown
-
-
-def _outcome(answers: Sequence[Item | Failed]) -> Outcome:
-    failed = [answer for answer in answers if isinstance(answer, Failed)]
-    if failed and len(failed) == len(answers):
-        return failed[0]
-    failures = [
-        ItemFailure(index, answer.code, answer.message)
-        for index, answer in enumerate(answers)
-        if isinstance(answer, Failed)
-    ]
-    return Done({MAIN: [each for each in answers if not isinstance(each, Failed)]}, failures)
+        told["data"] = reply.data
+    return told
 
 
 def _sample(parameters: ChatParameters, index: int) -> Item:
-    tokens = len(parameters.prompt) // 4 + 1
-    usage = {"input_tokens": tokens, "output_tokens": 8, "total_tokens": tokens + 8, "cost_usd": 0}
-    shown: JsonObject = {
+    told: JsonObject = {
         "text": "A sample answer.",
         "model": parameters.model,
         "finish": "stop",
-        "usage": usage,
+        "usage": sample_usage(parameters.prompt),
     }
     if parameters.output_schema is not None:
-        shown["data"] = sample_of(parameters.output_schema)
-    return {"json": shown, "paired_item": index}
+        told["data"] = sample_of(parameters.output_schema)
+    return {"json": told, "paired_item": index}

@@ -38,6 +38,12 @@ EXAMPLES = [
     for node_type in TYPES
     for number, example in enumerate(node_type.examples)
 ]
+RUNNING = [
+    pytest.param(node_type, example, id=f"{node_type.type}-{number}")
+    for node_type in TYPES
+    if not issubclass(node_type, AttachedNode)
+    for number, example in enumerate(node_type.examples)
+]
 ACTIONS = [
     pytest.param(node_type, node_type.examples[0], id=node_type.type)
     for node_type in TYPES
@@ -60,6 +66,10 @@ def each_type(test: Any) -> Any:
 
 def each_example(test: Any) -> Any:
     return pytest.mark.parametrize(("node_type", "example"), EXAMPLES)(test)
+
+
+def each_running_example(test: Any) -> Any:
+    return pytest.mark.parametrize(("node_type", "example"), RUNNING)(test)
 
 
 def each_action(test: Any) -> Any:
@@ -119,7 +129,7 @@ def test_it_can_be_found_in_two_languages(node_type: type[NodeType[Any]]) -> Non
 @each_type
 def test_whatever_touches_the_world_says_how(node_type: type[NodeType[Any]]) -> None:
     # An author's code needs a service to be computed with, and touches nothing all the same.
-    computed = issubclass(node_type, PureNode) or node_type.family() == "code"
+    computed = issubclass(node_type, PureNode | AttachedNode) or node_type.family() == "code"
     assert computed == (node_type.effect is Effect.PURE)
 
 
@@ -189,7 +199,7 @@ def assert_declared(outcome: Done, node_type: type[NodeType[Any]], example: Json
     assert all(isinstance(i["json"], dict) for its in outcome.outputs.values() for i in its)
 
 
-@each_example
+@each_running_example
 async def test_an_example_runs(
     node_type: type[NodeType[Any]], example: JsonObject, evaluator: Evaluator
 ) -> None:
@@ -217,7 +227,7 @@ async def test_pure_nodes_give_the_same_again(
         assert node_type().run(what) == node_type().run(what)
 
 
-@each_example
+@each_running_example
 async def test_no_items_are_no_mistake(
     node_type: type[NodeType[Any]], example: JsonObject, evaluator: Evaluator
 ) -> None:

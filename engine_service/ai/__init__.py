@@ -1,0 +1,1 @@
+"""What nodes that ask language models have in common: asking, repairing, tools, transcripts."""
