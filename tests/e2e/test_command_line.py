@@ -135,6 +135,18 @@ async def test_a_question_is_listed_and_answered(flowloom: Flowloom) -> None:
     assert "already" in again.stderr
 
 
+async def test_a_question_is_handed_over(flowloom: Flowloom) -> None:
+    await flowloom("run", await imported(flowloom, ASKING), "--json")
+    async with asyncio.timeout(20):
+        while not (pending := json.loads((await flowloom("approve", "--json")).stdout)):
+            await asyncio.sleep(0.05)
+    handed = await flowloom("approve", pending[0]["id"], "--delegate", "eve@example.com", "--json")
+    assert json.loads(handed.stdout)["approvers"] == ["eve@example.com"]
+    refused = await flowloom("approve", pending[0]["id"])
+    assert refused.returncode != 0
+    assert "Somebody else was asked" in refused.stderr
+
+
 async def test_workflows_and_runs_are_listed_and_shown(flowloom: Flowloom) -> None:
     workflow_id = await imported(flowloom, DOUBLING)
     await flowloom("run", workflow_id, "--watch")

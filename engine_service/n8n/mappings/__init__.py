@@ -14,6 +14,7 @@ from engine_service.n8n.mappings import (
     items,
     merge,
     moments,
+    people,
     protocols,
     set_fields,
     triggers,
@@ -21,6 +22,7 @@ from engine_service.n8n.mappings import (
 
 MAPPINGS: tuple[NodeMapping, ...] = (
     *triggers.MAPPINGS,
+    *people.MAPPINGS,
     *flow.MAPPINGS,
     *conditions.MAPPINGS,
     *merge.MAPPINGS,

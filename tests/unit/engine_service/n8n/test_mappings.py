@@ -113,6 +113,31 @@ def test_a_node_that_does_the_same_here(
     assert (made.type, made.parameters, told) == (ours, parameters, [])
 
 
+PEOPLE: list[tuple[str, float, JsonObject, str, JsonObject]] = [
+    ("formTrigger", 2.2,
+     {"formTitle": "Write to us", "formFields": {"values": [
+         {"fieldLabel": "Your name", "requiredField": True},
+         {"fieldLabel": "Kind", "fieldType": "dropdown",
+          "fieldOptions": {"values": [{"option": "a"}, {"option": "b"}]}}]}},
+     "trigger.form",
+     {"path": "form", "title": "Write to us", "response_mode": "at_once", "fields": [
+         {"name": "Your_name", "required": True, "title": "Your name"},
+         {"name": "Kind", "required": False, "title": "Kind", "choices": ["a", "b"]}]}),
+    ("form", 1, {"formFields": {"values": [{"fieldLabel": "7 days", "fieldType": "number"}]}},
+     "human.form", {"title": "Form", "fields": [
+         {"name": "_7_days", "type": "number", "required": False, "title": "7 days"}]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "version", "given", "ours", "parameters"), PEOPLE)
+def test_forms_keep_their_fields_under_names_that_expressions_can_say(
+    kind: str, version: float, given: JsonObject, ours: str, parameters: JsonObject
+) -> None:
+    made, told = mapped(kind, given, version)
+    assert (made.type, made.parameters) == (ours, parameters)
+    assert "named in the item" in told[0]
+
+
 @pytest.mark.parametrize(
     ("interval", "rule"),
     [
