@@ -5,7 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from engine_service.n8n.document import MAIN, Wire
 from engine_service.n8n.mapping import Mapped
 from engine_service.node import ERROR
+from shared.attachments import ATTACHMENTS
 from shared.workflow import JsonObject
+
+_KINDS = {"ai_tool": "tool"}
+"""What n8n calls the ways in which nodes are attached, as far as there are the same here."""
 
 
 def edges(
@@ -26,8 +30,8 @@ def edges(
         if wire.source not in mapped or wire.target not in mapped:
             continue  # part of the node it was attached to
         source, target = mapped[wire.source], mapped[wire.target]
-        ports = _ports(wire, source, wire.source in with_error_port)
         name = _input(wire, target)
+        ports = _ports(wire, source, wire.source in with_error_port, takes=name in ATTACHMENTS)
         if not ports or name is None:
             place = f"output {wire.output}" if not ports else f"input {wire.input}"
             ends = f"from {wire.source!r} to {wire.target!r}"
@@ -42,9 +46,10 @@ def edges(
             yield edge
 
 
-def _ports(wire: Wire, source: Mapped, has_error_port: bool) -> tuple[str, ...]:
+def _ports(wire: Wire, source: Mapped, has_error_port: bool, *, takes: bool) -> tuple[str, ...]:
     if wire.kind != MAIN:
-        return (wire.kind,) if wire.kind in source.outputs else ()
+        # A node with a counterpart has no port for this: that it serves another says the input.
+        return (wire.kind,) if wire.kind in source.outputs else (MAIN,) if takes else ()
     outputs = [port for port in source.outputs if not str(port).startswith("ai_")]
     if wire.output < len(outputs):
         found = outputs[wire.output]
@@ -54,6 +59,7 @@ def _ports(wire: Wire, source: Mapped, has_error_port: bool) -> tuple[str, ...]:
 
 def _input(wire: Wire, target: Mapped) -> str | None:
     if wire.kind != MAIN:
-        return wire.kind if wire.kind in target.inputs else None
+        kind = _KINDS.get(wire.kind, wire.kind) if target.type == "ai.agent" else wire.kind
+        return kind if wire.kind in target.inputs else None
     inputs = [name for name in target.inputs if not name.startswith("ai_")]
     return inputs[wire.input] if wire.input < len(inputs) else None

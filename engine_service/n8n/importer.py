@@ -173,7 +173,8 @@ def _attached(
 
 def _step(source: SourceNode, document: Document, by_type: Mapping[str, NodeMapping]) -> _Step:
     fields = source.fields
-    mapping = by_type.get(source.type)
+    # A node that serves as a tool is called after the node that it is.
+    mapping = by_type.get(source.type) or by_type.get(source.type.removesuffix("Tool"))
     verdict = Verdict.UNMATCHED
     try:
         if mapping is None:

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine_service.n8n.mapping import CannotMap, Fields, Mapped, NodeMapping, SourceNode
+from engine_service.node import MAIN
 from shared.workflow import JsonObject
 
 _MODEL = "ai_languageModel"
+_TOOL = "ai_tool"
 _CHATS = "@n8n/n8n-nodes-langchain."
 _PROVIDERS = {
     f"{_CHATS}lmChatOpenAi": ("openai", "gpt-4o-mini"),
@@ -20,7 +22,11 @@ _ANSWER = "The answer is in 'text', with 'model', 'finish' and 'usage' beside it
 def _chain(node: SourceNode) -> Mapped:
     """A prompt and a model; an agent without tools is no more than that."""
     fields = node.fields
-    others = [kind for kind, attached in node.attached.items() if kind != _MODEL and attached]
+    others = [
+        kind
+        for kind, attached in node.attached.items()
+        if attached and kind != _MODEL and (kind != _TOOL or not node.type.endswith(".agent"))
+    ]
     if others:
         raise CannotMap(f"It has {', '.join(sorted(others))} attached, which ai.chat cannot use.")
     models = node.attached.get(_MODEL, ())
@@ -33,7 +39,12 @@ def _chain(node: SourceNode) -> Mapped:
     agent = node.type.endswith(".agent")
     fields.ignore("agent", "hasOutputParser", "needsFallback", "promptType")
     fields.differ(_ANSWER.format("output" if agent else "text"))
-    return Mapped("ai.chat", made, absorbs=tuple(model.name for model in models))
+    absorbed = tuple(model.name for model in models)
+    if not node.attached.get(_TOOL):
+        return Mapped("ai.chat", made, absorbs=absorbed)
+    turns = fields.section("options").number("maxIterations", 10)
+    made["max_iterations"] = max(1, min(100, int(turns)))
+    return Mapped("ai.agent", made, inputs=(MAIN, _TOOL), absorbs=absorbed)
 
 
 def _prompt(fields: Fields) -> Any:

@@ -181,6 +181,27 @@ def test_attached_models_become_part_of_the_chain() -> None:
     assert (told.verdict, told.node_id, told.mapped_to) == (Verdict.MAPPED, "ask", "ai.chat")
 
 
+def test_an_agents_tools_stay_attached_to_it() -> None:
+    agent = node("Agent", "@n8n/n8n-nodes-langchain.agent", {"options": {"maxIterations": 4}})
+    model = node("Model", "@n8n/n8n-nodes-langchain.lmChatAnthropic", {"options": {}})
+    fetch = node(
+        "Fetch", "n8n-nodes-base.httpRequestTool",
+        {"url": "https://example.com/{{ $fromAI('page', 'Which page') }}"},
+    )  # fmt: skip
+    other = node("Other", "@n8n/n8n-nodes-langchain.toolWikipedia")
+    written = document(START, agent, model, fetch, other, ways="Go>Agent")
+    for name, kind in (("Model", "ai_languageModel"), ("Fetch", "ai_tool"), ("Other", "ai_tool")):
+        written["connections"][name] = {kind: [[{"node": "Agent", "type": kind, "index": 0}]]}
+    imported = import_document(written)
+    by_id = {one.id: one for one in imported.workflow.nodes}
+    assert (by_id["agent"].type, by_id["fetch"].type) == ("ai.agent", "http.request")
+    assert by_id["agent"].parameters["max_iterations"] == 4
+    assert {("fetch", "main", "agent", "tool"), ("other", "ai_tool", "agent", "tool")} <= set(
+        edges(imported)
+    )
+    assert {one.code for one in validate(imported.workflow, builtin())} == {"placeholder"}
+
+
 def test_attachments_of_what_is_unmatched_stay_attached() -> None:
     agent = node("Agent", "@n8n/n8n-nodes-langchain.agent")
     tool = node("Tool", "@n8n/n8n-nodes-langchain.toolCalculator")
