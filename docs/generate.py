@@ -2,17 +2,25 @@
 
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+from prometheus_client.metrics import MetricWrapperBase
 from pydantic_settings import BaseSettings
 
 from agent_service.settings import Settings as AgentSettings
+from engine_service import metrics as engine_metrics
 from engine_service.catalogue import builtin
 from engine_service.node import AttachedNode, NodeType
 from engine_service.settings import Settings as EngineSettings
+from gateway import metrics as gateway_metrics
 from gateway.settings import Settings as GatewaySettings
 
 DOCS = Path(__file__).resolve().parent
+METRICS: dict[str, ModuleType] = {
+    "Gateway: `GET /metrics`": gateway_metrics,
+    "Engine: `GET /metrics` on `ENGINE_METRICS_PORT`": engine_metrics,
+}
 SETTINGS: dict[str, type[BaseSettings]] = {
     "gateway": GatewaySettings,
     "agent_service": AgentSettings,
@@ -81,7 +89,27 @@ def _shown(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-PAGES = {"configuration.md": configuration, "node-types.md": node_types}
+def metrics() -> str:
+    """The page of everything that is counted."""
+    parts = ["# Metrics", "", "Made from the code by `make docs`. Labels never come from a tenant."]
+    for where, module in METRICS.items():
+        parts += [
+            "",
+            f"## {where}",
+            "",
+            "| metric | kind | labels | meaning |",
+            "|---|---|---|---|",
+        ]
+        for metric in vars(module).values():
+            if isinstance(metric, MetricWrapperBase):
+                (told,) = metric.describe()
+                name = f"{told.name}_total" if told.type == "counter" else told.name
+                labels = ", ".join(f"`{label}`" for label in metric._labelnames)  # noqa: SLF001 (its only list)
+                parts.append(f"| `{name}` | {told.type} | {labels} | {told.documentation} |")
+    return "\n".join(parts) + "\n"
+
+
+PAGES = {"configuration.md": configuration, "metrics.md": metrics, "node-types.md": node_types}
 
 if __name__ == "__main__":
     for page, make in PAGES.items():

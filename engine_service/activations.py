@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 import structlog
 
 from engine_service.activation import Activation, Workshop
+from engine_service.metrics import ACTIVE
 from engine_service.store.journal import ClaimedRun
 from shared.errors import Unavailable
 
@@ -53,6 +54,7 @@ class Activations:
             self._running[run.id] = activation, task
             self._shop.claims.hold(run.claim, lost=_canceller(task))
         self._idle.clear()
+        ACTIVE.set(len(self._running))
 
     def signal(self, run_ids: Iterable[str]) -> None:
         """Answers came for nodes of these runs."""
@@ -98,6 +100,7 @@ class Activations:
         found = self._running.get(run_id)
         if found is not None and found[0] is activation:
             del self._running[run_id]
+        ACTIVE.set(len(self._running))
         if not self._running:
             self._idle.set()
         if self._shop is not None and self._shop.journal.is_behind:

@@ -20,10 +20,16 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from engine_service import metrics
 from shared.database import Database
 from shared.errors import Unavailable
 
 log = structlog.get_logger()
+
+_LAG = text("""
+SELECT coalesce(extract(epoch FROM now() - min(available_at)), 0)::float FROM absurd.r_flowloom
+WHERE state IN ('pending', 'sleeping') AND available_at <= now()
+""")
 
 NEXT_DUE = """
 SELECT least(
@@ -63,14 +69,17 @@ tasks AS MATERIALIZED (
 The run's id is the task's idempotency key, so that the task can be found by it."""
 
 SET_FREE = """
-SELECT absurd.fail_run('flowloom', lapsed.run_id, '{"name": "$ClaimTimeout"}', NULL)
+SELECT extract(epoch FROM now() - lapsed.claim_expires_at)::float + %(lease)s,
+  absurd.fail_run('flowloom', lapsed.run_id, '{"name": "$ClaimTimeout"}', NULL)
 FROM (
-  SELECT run_id FROM absurd.r_flowloom WHERE state = 'running' AND claim_expires_at <= now()
+  SELECT run_id, claim_expires_at FROM absurd.r_flowloom
+  WHERE state = 'running' AND claim_expires_at <= now()
   ORDER BY claim_expires_at, run_id LIMIT %(quantity)s FOR UPDATE SKIP LOCKED
 ) AS lapsed
 """
 """Takes tasks away from workers that have gone. CLAIM does so too, but gives them out only the next
-time, because they become free a moment after it has looked at the clock."""
+time, because they become free a moment after it has looked at the clock. The first column says for
+how many seconds each had not been extended."""
 
 CLAIM = """
 SELECT run_id::text AS claim, task_id::text AS task, attempt, params->>'run_id' AS run_id,
@@ -209,6 +218,7 @@ class Claims:
         except (Unavailable, TimeoutError):
             if time.monotonic() >= last_moment:
                 log.error("claims_lost", count=len(claims), reason="they could not be extended")
+                metrics.CLAIMS_LOST.inc(len(claims))
                 self._lose(claims)
             return False
         self._extended_at = begun
@@ -216,6 +226,7 @@ class Claims:
         lost = [claim for claim in lost if claim in self._held]
         if lost:
             log.warning("claims_lost", count=len(lost), reason="they are somebody else's now")
+            metrics.CLAIMS_LOST.inc(len(lost))
             self._lose(lost)
         return True
 
@@ -238,3 +249,8 @@ async def clean_up(connection: AsyncConnection) -> bool:
     """Delete events that have woken whom they were for; whether there may be more of them."""
     values = {"seconds": _KEPT_SECONDS, "batch": _BATCH}
     return (await connection.execute(_CLEAN_UP, values)).scalar_one() >= _BATCH
+
+
+async def lag(connection: AsyncConnection) -> float:
+    """For how many seconds the oldest task has been due that nobody has taken."""
+    return (await connection.execute(_LAG)).scalar_one()

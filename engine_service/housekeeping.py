@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import structlog
 
-from engine_service import dispatch
+from engine_service import dispatch, metrics
 from engine_service.store import line, retention
 from shared.clock import Clock
 from shared.database import Database
@@ -18,6 +18,7 @@ from shared.errors import Unavailable
 log = structlog.get_logger()
 
 _EVERY = timedelta(seconds=30)
+_LOOK_EVERY = timedelta(seconds=10)
 _RETENTION_EVERY = timedelta(minutes=10)
 _PAUSE_SECONDS = 0.05
 
@@ -30,6 +31,7 @@ async def keep_house(database: Database, clock: Clock) -> None:
         clock: Says which runs are old.
     """
     async with asyncio.TaskGroup() as group:
+        group.create_task(_again_and_again(_LOOK_EVERY, lambda: look_around(database)))
         group.create_task(_again_and_again(_EVERY, lambda: _clear(database)))
         group.create_task(
             _again_and_again(_RETENTION_EVERY, lambda: delete_old_runs(database, clock))
@@ -52,6 +54,19 @@ async def _clear(database: Database) -> None:
             more = await dispatch.clean_up(connection)
     async with database.transaction() as connection:
         await line.reconcile(connection)
+
+
+async def look_around(database: Database) -> None:
+    """Tell the metrics what only the database knows.
+
+    Raises:
+        Unavailable: The database is away.
+    """
+    async with database.transaction() as connection:
+        standing, waited = await line.look(connection)
+        overdue = await dispatch.lag(connection)
+    metrics.LINE.set(standing)
+    metrics.QUEUE_LAG.set(max(waited, overdue))
 
 
 async def delete_old_runs(database: Database, clock: Clock) -> int:

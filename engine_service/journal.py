@@ -31,6 +31,7 @@ from engine_service.entry import (
     writing_rows,
 )
 from engine_service.feed import Feed, with_run
+from engine_service.metrics import RECOVERY
 from engine_service.store import journal as rows
 from engine_service.store.families import cancel_below, send_parent_wakes
 from engine_service.store.hints import Hint, HintKind
@@ -350,6 +351,8 @@ def _became(entry: Entry, committed: _Committed) -> Written:
 
 
 async def _read(driver: Driver, new: Sequence[NewRun], sent: _Sent) -> _Committed:
+    for seconds in await rows.read_freed(sent.claimed):
+        RECOVERY.observe(seconds)
     return _Committed(
         ours=await _ids(sent.ours),
         asleep=await _ids(sent.asleep),

@@ -18,6 +18,7 @@ from engine_service.events import Key, NodeFailed, NodeFinished, NodeWaited, ite
 from engine_service.execute import Result
 from engine_service.flow import DONE
 from engine_service.keeping import Kept
+from engine_service.metrics import ACTIVATION_LATENCY, NODE_DURATION, RUNS
 from engine_service.question import Question
 from engine_service.spending import NOTHING, shown
 from engine_service.state import Execution, RunState
@@ -76,6 +77,7 @@ class Recorder:
         if self._started_at is None:
             self._started_at = self._entry.started_at = now
             self._tell("run.started", now, {})
+            ACTIVATION_LATENCY.observe(max((now - self._run.created_at).total_seconds(), 0.0))
         else:
             reason = "woken" if self._run.status == "waiting" else "takeover"
             self._tell("run.resumed", now, {"reason": reason})
@@ -112,6 +114,7 @@ class Recorder:
         self._entry.stops_children = isinstance(how, Fail) and self._has_waited
         self._entry.started_at = self._started_at
         self._entry.has_waited = self._has_waited
+        RUNS.labels(self._entry.end.status).inc()
         return self.take()
 
     # --- its nodes
@@ -232,6 +235,7 @@ class Recorder:
     ) -> None:
         about = {**self._attempt(execution), **(used or {})}
         about |= {"items": items, "failures": failures}
+        NODE_DURATION.labels(execution.step.node.type).observe(max(seconds, 0.0))
         about["duration_ms"] = round(max(seconds, 0.0) * 1000, 3)
         self._tell("node.completed", at, about)
 

@@ -15,6 +15,7 @@ import structlog
 from pydantic import ValidationError
 
 from engine_service.catalogue import Catalogue
+from engine_service.metrics import SCHEDULE_SKEW
 from engine_service.node import NodeParameters
 from engine_service.store import triggers
 from engine_service.store.runs import NewRun, insert_runs
@@ -141,6 +142,8 @@ class Scheduler:
                     ticks = [] if row.workflow_id in busy else ticks[:1]
                     busy.update([row.workflow_id] if ticks else [])
                 runs += [_run(row, rhythm, tick, now) for tick in ticks]
+                for tick in ticks:
+                    SCHEDULE_SKEW.observe(max((now - tick).total_seconds(), 0.0))
             if runs:
                 await insert_runs(connection, runs)
             await triggers.advance(connection, due)

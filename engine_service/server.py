@@ -19,6 +19,7 @@ import structlog
 import uvloop
 from pydantic import ValidationError
 
+from engine_service import metrics
 from engine_service.asking.delivery import Delivery
 from engine_service.asking.links import Links
 from engine_service.asking.postman import Postman
@@ -239,6 +240,8 @@ async def serve(settings: Settings) -> None:
             if engine.collector is not None:
                 upkeep.append(group.create_task(engine.collector.run()))
             await server.start()
+            if settings.engine_metrics_port:
+                metrics.serve(settings.engine_metrics_port, settings.engine_host)
             log.info("serving", port=server.port, worker=engine.worker.name)
             await stopping.wait()
             log.info("draining")

@@ -23,6 +23,12 @@ class Settings(CommonSettings, LlmSettings):
     engine_effects_per_run: int = Field(
         default=16, ge=1, le=1_000, description="Actions of nodes under way at once in one run"
     )
+    engine_metrics_port: int = Field(
+        default=0,
+        ge=0,
+        le=65_535,
+        description="Port of `/metrics` for Prometheus, inside the network only; 0 for none",
+    )
     engine_tenant_runs: int = Field(
         default=0,
         ge=0,

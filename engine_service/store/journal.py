@@ -286,11 +286,14 @@ async def send_releases(driver: Driver, worker: str, claims: Rows) -> None:
 
 
 async def send_claim(driver: Driver, worker: str, lease: int, quantity: int) -> Sequence[Cursor]:
-    """Claim tasks, then runs that stand in the line; `read_claims` understands the cursors."""
+    """Take tasks from engines that are gone, claim tasks, then runs that stand in the line.
+
+    `read_freed` understands the first cursor, `read_claims` the others.
+    """
     values = {"worker": worker, "lease": lease, "quantity": quantity}
-    await driver.execute(dispatch.SET_FREE, values)
+    freed = await driver.execute(dispatch.SET_FREE, values)
     begun = await driver.execute(dispatch.CLAIM, values)
-    return begun, await line.send_pick(driver, worker, lease, quantity)
+    return freed, begun, await line.send_pick(driver, worker, lease, quantity)
 
 
 async def send_due(driver: Driver) -> Cursor:
@@ -304,9 +307,14 @@ async def read_due(sent: Cursor) -> float:
     return math.inf if row is None or row[0] is None else row[0]
 
 
+async def read_freed(sent: Sequence[Cursor]) -> list[float]:
+    """For how many seconds nobody had heard of the engines whose tasks are free now."""
+    return [row[0] for cursor in sent[:1] for row in await cursor.fetchall()]
+
+
 async def read_claims(sent: Sequence[Cursor]) -> list[Claim]:
     """What was claimed."""
-    return [Claim(*row[:4]) for cursor in sent for row in await cursor.fetchall()]
+    return [Claim(*row[:4]) for cursor in sent[1:] for row in await cursor.fetchall()]
 
 
 async def read_claimed_runs(

@@ -139,6 +139,13 @@ DELETE FROM engine.slots WHERE run_id IN (
   FOR UPDATE OF s SKIP LOCKED
 )
 """)
+_LOOK = text("""
+SELECT count(*), coalesce(extract(epoch FROM clock_timestamp() - min(l.since) FILTER (
+    WHERE l.concurrency = 2147483647 AND coalesce(own.runs, others.runs) IS NULL)), 0)::float
+FROM engine.line l
+LEFT JOIN engine.tenants own ON own.tenant_id = l.tenant_id
+LEFT JOIN engine.tenants others ON others.tenant_id = ''
+""")
 _SET_DEFAULTS = text("""
 INSERT INTO engine.tenants (tenant_id, runs, keep_days, keep_runs)
 VALUES ('', :runs, :keep_days, :keep_runs)
@@ -170,6 +177,12 @@ async def hold(driver: Driver, run_ids: Sequence[str]) -> None:
 async def reconcile(connection: AsyncConnection) -> None:
     """Take away slots that nobody uses; there are none, unless a process froze at a bad moment."""
     await connection.execute(_RECONCILE)
+
+
+async def look(connection: AsyncConnection) -> tuple[int, float]:
+    """How many runs stand in the line, and since when the oldest does that no limit holds up."""
+    count, seconds = (await connection.execute(_LOOK)).one()
+    return count, seconds
 
 
 async def set_defaults(
