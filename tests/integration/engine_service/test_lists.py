@@ -100,7 +100,7 @@ async def test_the_longest_takes_less_than_fifty_milliseconds(
     times: dict[str, float] = {}
     for asked in _FILTERS:
         tries: list[float] = []
-        for _ in range(3):
+        for _ in range(7):
             begun_at = time.perf_counter()
             await listed(app_database, Page(_SIZE, None, ""), **asked)
             tries.append(time.perf_counter() - begun_at)
