@@ -28,12 +28,14 @@ _OURS = {
     "redis": "redis.account",
 }
 _GOOGLE = "google.account"
-_WEBHOOK = "n8n-nodes-base.webhook"
+_LISTENING = frozenset({
+    "n8n-nodes-base.webhook", "n8n-nodes-base.slackTrigger", "n8n-nodes-base.githubTrigger",
+})  # fmt: skip
 
 
 def lacking(source: SourceNode) -> Iterator[str]:
     """What a node needs to be connected to, in words."""
-    if source.type == _WEBHOOK:
+    if source.type in _LISTENING:
         return  # it says itself where its secret goes
     for kind, reference in source.credentials.items():
         shown = cast("JsonObject", reference) if isinstance(reference, dict) else {}

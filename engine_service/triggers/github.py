@@ -58,7 +58,7 @@ class GitHubTrigger(WebhookTrigger[GitHubTriggerParameters]):
     is the Payload URL, together with a secret of one's own; either content type will do. Every
     request must carry the signature that the secret makes; GitHub's ping is answered.
 
-    The run's item is `{event, action, repository, sender, payload}`, where `payload` is all that
+    The run's item is `{event, action, repository, sender, body}`, where `body` is all that
     GitHub says. `events`, `actions`, `repositories` and `branches` say which start a run; the
     others are answered and forgotten. A delivery that is sent again starts no second run.
     """
@@ -105,7 +105,7 @@ class GitHubTrigger(WebhookTrigger[GitHubTriggerParameters]):
             "action": payload.get("action"),
             "repository": _named(payload, "repository", "full_name"),
             "sender": _named(payload, "sender", "login"),
-            "payload": payload,
+            "body": payload,
         }
         return Accepted({"json": item}, verdict.delivery_id, "at_once")
 

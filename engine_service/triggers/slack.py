@@ -44,6 +44,9 @@ class SlackTriggerParameters(NodeParameters):
     ignore_bots: bool = Field(
         default=True, description="Whether messages of bots, such as one's own, start nothing"
     )
+    event_only: bool = Field(
+        default=False, description="Whether the item is the event alone, without what is around it"
+    )
     tolerance: int = Field(
         default=300, ge=1, le=86_400, description="Seconds a signed request may be old"
     )
@@ -103,7 +106,9 @@ class SlackTrigger(WebhookTrigger[SlackTriggerParameters]):
             return Answered(_IGNORED)
         delivery = verdict.delivery_id or said.get("trigger_id")
         named = delivery if isinstance(delivery, str) else None
-        return Accepted({"json": said}, named, "at_once")
+        alone: Any = said.get("event") if parameters.event_only else None
+        item = cast("JsonObject", alone) if isinstance(alone, dict) else said
+        return Accepted({"json": item}, named, "at_once")
 
     @classmethod
     def check(cls, parameters: SlackTriggerParameters) -> Sequence[tuple[str, str, str]]:

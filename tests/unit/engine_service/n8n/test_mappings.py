@@ -100,8 +100,7 @@ PLAIN: list[tuple[str, float, JsonObject, str, JsonObject]] = [
      "http.request", {"method": "POST", "url": "https://a.example", "body_kind": "json",
                       "body": {"a": 1}, "response": "json"}),
     ("graphql", 1, {"endpoint": "https://a.example/q", "requestMethod": "POST", "query": "{ a }"},
-     "http.request",
-     {"method": "POST", "url": "https://a.example/q", "body": {"query": "{ a }"}}),
+     "graphql.request", {"url": "https://a.example/q", "query": "{ a }", "items_path": ""}),
 ]  # fmt: skip
 
 
@@ -227,35 +226,6 @@ def test_a_wait_for_a_call_goes_on_when_its_time_is_up() -> None:
     made, _ = mapped("wait", given, 1.1)
     assert made.parameters == {"mode": "callback", "timeout": 120}
     assert made.outputs == (("main", "timeout"),)
-
-
-@pytest.mark.parametrize(
-    ("kind", "given", "url", "body"),
-    [
-        ("slack", {"resource": "message", "operation": "post", "text": "=Hi {{ $json.name }}",
-                   "channelId": {"__rl": True, "value": "C1"}},
-         "https://slack.com/api/chat.postMessage",
-         {"channel": "C1", "text": "Hi {{ $json.name }}"}),
-        ("telegram", {"chatId": "42", "text": "Hi", "additionalFields": {"parse_mode": "HTML"}},
-         "https://api.telegram.org/bot/sendMessage",
-         {"chat_id": "42", "text": "Hi", "parse_mode": "HTML"}),
-        ("discord", {"resource": "message", "operation": "send", "content": "Hi",
-                     "channelId": {"__rl": True, "value": "9"}},
-         "https://discord.com/api/v10/channels/9/messages", {"content": "Hi"}),
-        ("github", {"operation": "create", "owner": {"__rl": True, "value": "ada"},
-                    "repository": {"__rl": True, "value": "x y"}, "title": "T", "body": "B",
-                    "labels": [{"label": "bug"}]},
-         "https://api.github.com/repos/ada/x%20y/issues",
-         {"title": "T", "body": "B", "labels": ["bug"]}),
-    ],
-)  # fmt: skip
-def test_plain_operations_of_apps_are_requests(
-    kind: str, given: JsonObject, url: str, body: JsonObject
-) -> None:
-    made, told = mapped(kind, given)
-    assert (made.parameters["method"], made.parameters["url"]) == ("POST", url)
-    assert made.parameters["body"] == body
-    assert "It is a plain HTTP request now, and gives the answer as it comes." in told
 
 
 @pytest.mark.parametrize(

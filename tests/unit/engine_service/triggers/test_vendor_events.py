@@ -48,6 +48,9 @@ def test_an_event_of_slack_starts_a_run_once() -> None:
     assert verdict.delivery_id == "Ev1"
     assert verdict.item["json"]["event"]["text"] == "Hi"
     assert "token" not in verdict.item["json"]
+    alone = slack(event(), event_only=True)
+    assert isinstance(alone, Accepted)
+    assert alone.item["json"]["text"] == "Hi"
 
 
 def test_slack_checks_the_address_once_it_is_known_to_be_slack() -> None:
@@ -145,7 +148,7 @@ def test_an_event_of_github_starts_a_run_once(as_form: bool) -> None:
     assert verdict.delivery_id == "d-1"
     assert verdict.item["json"] == {
         "event": "issues", "action": "opened", "repository": "octo/hello", "sender": "ada",
-        "payload": OPENED,
+        "body": OPENED,
     }  # fmt: skip
 
 
