@@ -24,6 +24,7 @@ from agent_service.authors.offline.reading import (
     Choice,
     Code,
     Condition,
+    Connect,
     Constant,
     Fan,
     Foreign,
@@ -138,21 +139,26 @@ class Composer:
             case Mail() | Keep() | Split():
                 return self._work(step, label, place)
             case Code():
-                notes = "" if step.source else self._words.placeholder(step.phrase)
-                node = self.canvas.add(
-                    "code.javascript", label, parameters.code(step), place, notes
-                )
-                if not step.source:
-                    self.canvas.unmatched.append(node["id"])
-                return self._made(node, place)
+                return self._code(step, label, place)
             case Arrange():
                 return self._arrange(step, label, place)
+            case Connect():
+                given = parameters.connect(step, place.scope)
+                node = self.canvas.add(step.node_type, label, given, place)
+                return place.behind(End(node["id"]), scope=place.scope.hidden())
             case Foreign() | Unmatched():
                 notes = self._words.placeholder(step.phrase)
                 node = self.canvas.placeholder(label, place, notes)
                 return place.behind(End(node["id"]))
             case _:
                 return place
+
+    def _code(self, step: Code, label: str, place: Place) -> Place:
+        notes = "" if step.source else self._words.placeholder(step.phrase)
+        node = self.canvas.add("code.javascript", label, parameters.code(step), place, notes)
+        if not step.source:
+            self.canvas.unmatched.append(node["id"])
+        return self._made(node, place)
 
     @property
     def _words(self) -> Any:

@@ -11,6 +11,7 @@ from agent_service.authors.offline.reading import (
     Branch,
     Choice,
     Code,
+    Connect,
     FieldOf,
     Foreign,
     ForeignStart,
@@ -101,7 +102,7 @@ def _label(step: Step, place: int) -> str:
             return (f"By {by}", f"按{by}分流")[place]
         case Mail():
             return short(f"{('E-mail to', '发邮件给')[place]} {', '.join(step.to)}")
-        case Foreign():
+        case Foreign() | Connect():
             return f"{step.system}: {step.phrase}" if step.system else step.phrase
         case _:
             return step.phrase

@@ -13,6 +13,7 @@ from agent_service.authors.offline.reading import (
     Code,
     Comparison,
     Condition,
+    Connect,
     Constant,
     Http,
     Judgement,
@@ -66,6 +67,16 @@ def _plural(name: str) -> str:
 def manual(start: ManualStart) -> JsonObject:
     """Of `trigger.manual`."""
     return {"fields": [{"name": name} for name in start.inputs]} if start.inputs else {}
+
+
+def connect(step: Connect, scope: Scope) -> JsonObject:
+    """Of a connector's node."""
+    given: JsonObject = {name: scope.constant(value) for name, value in step.given.items()}
+    if step.says:
+        given[step.says] = scope.constant(step.text) if step.text else scope.as_text()
+    if step.row:
+        given[step.row] = scope.whole(Source.SUBJECT)
+    return given
 
 
 def http(step: Http, scope: Scope, interest: Interest) -> JsonObject:

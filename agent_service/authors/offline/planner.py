@@ -11,6 +11,7 @@ from agent_service.authors.offline.reading import (
     Branch,
     Choice,
     Code,
+    Connect,
     Fan,
     Foreign,
     ForeignStart,
@@ -86,8 +87,8 @@ def _steps(
 ) -> list[PlanStep]:
     planned: list[PlanStep] = []
     for step in steps:
-        arranged = isinstance(step, Arrange)
-        node_type = step.node_type if arranged else NODE_TYPES.get(type(step), "")
+        named = isinstance(step, Arrange | Connect)
+        node_type = step.node_type if named else NODE_TYPES.get(type(step), "")
         if not isinstance(step, Ignore | Fan):
             planned.append(
                 PlanStep(
@@ -185,6 +186,11 @@ def _credentials(reading: Reading, *, chinese: bool) -> list[str]:
     needed: list[str] = []
     if any(isinstance(step, Ai) for step in walk(reading.steps)):
         needed.append("语言模型的密钥" if chinese else "A key for a language model")
+    for step in walk(reading.steps):
+        if isinstance(step, Connect):
+            words = f"{step.system} 的凭证 ({step.credential})"
+            said = words if chinese else f"A credential for {step.system} ({step.credential})"
+            needed += [] if said in needed else [said]
     return needed
 
 

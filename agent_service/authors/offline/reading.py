@@ -286,6 +286,28 @@ class Foreign:
 
 
 @dataclass(frozen=True, slots=True)
+class Connect:
+    """An operation of a system that there is a node for.
+
+    Attributes:
+        credential: The type of credential that it needs.
+        given: Parameters that were said.
+        says: The parameter that takes a text, if it takes one.
+        text: That text; the data that is there when it was not said.
+        row: The parameter that takes the data as fields, if it takes one.
+    """
+
+    phrase: str
+    system: str
+    node_type: str
+    credential: str
+    given: Mapping[str, str]
+    says: str = ""
+    text: str = ""
+    row: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Unmatched:
     """Words that no rule understood."""
 
@@ -359,6 +381,7 @@ Step = (
     | Arrange
     | Mail
     | Foreign
+    | Connect
     | Unmatched
     | Branch
     | Choice

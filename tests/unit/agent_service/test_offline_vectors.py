@@ -37,7 +37,16 @@ OUR_NAMES = {
     "ai.extract": "ai.chat",
     "ai.output_parser": "ai.chat",
     "flow.stop_error": "flow.stop",
+    "app.slack": "slack.message",
+    "app.telegram": "telegram.message",
+    "app.discord": "discord.message",
+    "app.github": "github.issue",
+    "app.googlesheets": "google.sheets",
 }
+# Composed only when it was said where to; a gap that is asked about otherwise.
+CONNECTED = {
+    "slack.message", "telegram.message", "discord.message", "github.issue", "google.sheets",
+}  # fmt: skip
 # What the catalogue had when the floors were set: with it, they are to be set anew.
 MEASURED = {
     "trigger.manual", "trigger.schedule", "trigger.webhook", "ai.chat", "code.javascript",
@@ -134,7 +143,8 @@ def _described(row: dict[str, Any]) -> str:
 def test_requests_in_conversations(capsys: pytest.CaptureFixture[str]) -> None:
     pairs = [
         (
-            (_ours(row["expected"]["kinds"]) | set(row["expected"]["triggers"])) & MEASURED,
+            (_ours(row["expected"]["kinds"]) | set(row["expected"]["triggers"]))
+            & (MEASURED | CONNECTED),
             [
                 turn["text"]
                 for turn in row["conversation"]
@@ -151,4 +161,5 @@ def test_requests_in_conversations(capsys: pytest.CaptureFixture[str]) -> None:
     assert triggers.precision >= 0.97
     assert triggers.recall >= 0.97
     assert nodes.precision >= 0.45
-    assert nodes.recall >= 0.66
+    # Of the kinds before connectors it is 0.66: those whose place was not said count as missed.
+    assert nodes.recall >= 0.62

@@ -10,6 +10,7 @@ from agent_service.authors.offline.actions.answers import read_answer
 from agent_service.authors.offline.actions.approvals import read_approval
 from agent_service.authors.offline.actions.arrangements import read_arrangement
 from agent_service.authors.offline.actions.code import read_code
+from agent_service.authors.offline.actions.connectors import read_connector
 from agent_service.authors.offline.actions.endings import read_ending
 from agent_service.authors.offline.actions.fields import read_fields
 from agent_service.authors.offline.actions.foreign import read_foreign, read_notice
@@ -36,6 +37,7 @@ RECOGNIZERS: tuple[Recognizer, ...] = (
     read_approval,
     read_pause,
     read_mail,
+    read_connector,
     read_request,
     read_arrangement,
     read_answer,
@@ -53,6 +55,7 @@ RECOGNIZERS: tuple[Recognizer, ...] = (
 STATEMENT_RECOGNIZERS: tuple[Recognizer, ...] = (
     read_ending,
     read_approval,
+    read_connector,
     read_request_to_address,
     read_named_node,
 )
