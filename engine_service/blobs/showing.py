@@ -6,11 +6,14 @@ What is too large stays a file, which its reader can download.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from engine_service.blob import Blobs
-from engine_service.blobs.keeper import Keeper
+from engine_service.blob import Blob, Blobs
+from engine_service.blobs.keeper import Keeper, RunBlobs
 from engine_service.encoding import encode, gather_lines
 from engine_service.failure import NodeError
+from engine_service.store.blobs import find_blob_of_run
 from engine_service.store.run_rows import JournalRow, StoredRun
+from shared.errors import NotFound
+from shared.ids import is_id
 
 _MOST_SHOWN = 8 * 1024 * 1024
 
@@ -24,6 +27,20 @@ class Results:
 
     def __init__(self, keeper: Keeper | None) -> None:
         self._keeper = keeper
+
+    async def file(self, tenant_id: str, run_id: str, blob_id: str) -> tuple[Blob, RunBlobs]:
+        """A file that a run uses, and where its bytes are read.
+
+        Raises:
+            NotFound: There is none.
+        """
+        blob = None
+        if self._keeper is not None and is_id("run", run_id) and is_id("blob", blob_id):
+            async with self._keeper.database.transaction(tenant_id) as connection:
+                blob = await find_blob_of_run(connection, run_id, blob_id)
+        if self._keeper is None or blob is None:
+            raise NotFound("There is no such file.", reason="FILE_NOT_FOUND")
+        return blob, self._keeper.of(tenant_id)
 
     async def whole(self, run: StoredRun) -> StoredRun:
         """A run with its output, wherever that is."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from engine_service import wire
 from engine_service.blobs.showing import Results
+from engine_service.failure import NodeError
 from engine_service.feed import Feed
 from engine_service.journal import Journal
 from engine_service.repeating import From, Repeating
@@ -20,7 +21,7 @@ from engine_service.store.run_rows import (
 from engine_service.store.runs import NewRun
 from engine_service.worker import Databases
 from shared.clock import Clock
-from shared.errors import Conflict, InvalidInput, Violation
+from shared.errors import Conflict, InvalidInput, Unavailable, Violation
 from shared.identity import Principal, Role
 from shared.ids import is_id, new_id
 from shared.pages import read_page
@@ -174,6 +175,20 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
             yield run_service_pb2.WatchRunResponse(
                 events=[wire.to_event(event) for event in events]
             )
+
+    async def DownloadFile(
+        self, request: run_service_pb2.DownloadFileRequest, context: Any
+    ) -> AsyncIterator[run_service_pb2.DownloadFileResponse]:
+        tenant_id = call.caller().tenant_id
+        blob, blobs = await self._results.file(tenant_id, request.run_id, request.blob_id)
+        yield run_service_pb2.DownloadFileResponse(
+            file_name=blob.file_name, media_type=blob.media_type, size=blob.size
+        )
+        try:
+            async for piece in blobs.stream(blob.id):
+                yield run_service_pb2.DownloadFileResponse(data=piece)
+        except NodeError as error:
+            raise Unavailable(error.failure.message) from error
 
     async def _start(self, run: NewRun, seconds: float) -> StoredRun:
         """Store a run, and give it its time; as it stands then."""

@@ -1,13 +1,15 @@
 """Runs: started, read, followed, ended, repeated."""
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Query
 from grpc.aio import UnaryStreamCall
 from pydantic import Field
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from gateway.gate import RunRoute, UserRoute
 from gateway.parts import ClientsPart, StreamsPart
@@ -25,6 +27,7 @@ IdempotencyKey = Annotated[
 ]
 _ENDED = (run_pb2.RUN_STATUS_COMPLETED, run_pb2.RUN_STATUS_FAILED, run_pb2.RUN_STATUS_CANCELLED)
 _GRACE_SECONDS = 10.0
+_DOWNLOAD_SECONDS = 3600.0
 # Enough for the first events to arrive; a run that says nothing is followed all the same.
 _PATIENCE_SECONDS = 1.5
 
@@ -160,6 +163,28 @@ async def rerun_from(
         run_service_pb2.RerunFromRequest, body, run_id=run_id, idempotency_key=idempotency_key
     )
     return reply((await clients.runs.RerunFrom(request)).run, 202)
+
+
+@router.get(
+    "/v1/runs/{run_id:id}/files/{blob_id:id}",
+    responses={200: {"description": "The file", "content": {"application/octet-stream": {}}}},
+    response_class=StreamingResponse,
+)
+async def download_file(run_id: str, blob_id: str, clients: ClientsPart) -> Response:
+    """A file that a run uses, as it is; browsers keep it instead of showing it."""
+    request = run_service_pb2.DownloadFileRequest(run_id=run_id, blob_id=blob_id)
+    pieces = clients.runs.DownloadFile(request, timeout=_DOWNLOAD_SECONDS)
+    told = await anext(aiter(pieces))
+    headers = {
+        "content-disposition": f"attachment; filename*=UTF-8''{quote(told.file_name, safe='')}",
+        "content-length": str(told.size),
+    }
+
+    async def body() -> AsyncIterator[bytes]:
+        async for piece in pieces:
+            yield piece.data
+
+    return StreamingResponse(body(), headers=headers, media_type=told.media_type)
 
 
 @router.get("/v1/runs/{run_id:id}/events", **streams(run_pb2.RunEvent))

@@ -16,6 +16,8 @@ from engine_service.store.run_rows import read_journal
 from engine_service.worker import WorkerOptions
 from shared.clock import SystemClock
 from shared.database import Database, DatabaseRole
+from shared.errors import NotFound
+from shared.ids import new_id
 from shared.workflow import JsonObject
 from tests.support.definitions import a_set, definition, node
 from tests.support.engine import TENANT, NoHttp, TestEngine, running_engine
@@ -106,6 +108,14 @@ async def test_outputs_are_told_as_if_they_were_rows(engine: TestEngine, keeper:
     assert [one["json"]["n"] for one in orjson.loads(whole.output or "")] == list(range(COUNT))
     async with engine.databases.app.transaction(TENANT) as connection:
         journal = await read_journal(connection, run.id)
+    [blob_id] = [row.outputs_blob for row in journal if row.node_id == "split"]
+    assert blob_id is not None
+    blob, blobs = await results.file(TENANT, run.id, blob_id)
+    lines = b"".join([piece async for piece in blobs.stream(blob.id)])
+    assert len(lines) == blob.size
+    for tenant, run_id in (("ten_other", run.id), (TENANT, new_id("run"))):
+        with pytest.raises(NotFound):
+            await results.file(tenant, run_id, blob_id)
     shown = {row.node_id: row.outputs for row in await results.outputs(run, journal)}
     assert [one["json"] for one in orjson.loads(shown["split"] or "")["main"]] == GIVEN["list"]
 

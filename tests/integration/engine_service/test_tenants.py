@@ -82,7 +82,7 @@ SERVICES: dict[str, tuple[Any, Any]] = {
 # The path itself is what a webhook's sender shows, a signed state what comes back from consent, a
 # signed token what a link holds; no role is asked for.
 OPEN = {"FireWebhook", "FinishConnect", "OpenApprovalLink", "AnswerApprovalLink", "OpenPage"}
-STREAMS = {"WatchRun"}
+STREAMS = {"WatchRun", "DownloadFile"}
 
 
 @dataclass
