@@ -39,6 +39,7 @@ from shared.workflow import Item, JsonObject
 
 OUTCOME_UNKNOWN = "outcome_unknown"
 RUN_TIMEOUT = "run_timeout"
+TOO_MANY_PASSES = "too_many_passes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +102,14 @@ def decide(state: RunState, now: datetime, deadline: datetime | None = None) -> 
         now: The present moment.
         deadline: When the run must have ended.
     """
-    if state.failed is None and not state.open and not state.fresh:
+    if state.failed is None and not state.endless and not state.open and not state.fresh:
         return [_complete(state)]
     if state.failed is not None:
         return [_failure(state.failed)]
+    if state.endless:
+        most = state.flow.most_passes
+        message = f"The run went round more than {most} times: see the setting 'most_passes'."
+        return [Fail(TOO_MANY_PASSES, message, state.endless)]
     if deadline is not None and now >= deadline:
         return [Fail(RUN_TIMEOUT, "The run took longer than its workflow allows.")]
     commands: list[Command] = []

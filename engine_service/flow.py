@@ -3,6 +3,8 @@
 A definition, a trigger to begin at and the shape of each node come in; a `Flow` comes out, which
 many runs share. Nodes that the trigger does not lead to are no part of it.
 
+A node may lie in circles, or behind some: `circles.py` tells of those.
+
 The body of a loop is what its port `loop` leads to, without what its port `done` leads to as well.
 A node has one execution for each iteration of the loops around it (its `nest`). An edge may cross
 the border of a loop: into the body it brings the same items to every iteration, out of it it
@@ -13,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from engine_service.circles import BEHIND, CIRCLE, find_circles, is_loop_level
 from shared.workflow import Connection, Node, Workflow
 
 LOOP_TYPE = "flow.loop"
@@ -49,6 +52,12 @@ class Edge:
         leaves: It leads out of loops that surround its source.
         enters: It leads into loops that do not surround its source.
         feeds_back: It leads from the body of a loop to the loop itself.
+        again: It leads back in a circle, into its next pass.
+        left: Where in the nest of its source the loop stands that collects along it, if one does.
+        gate: Where in the nest of its target a circle, or being behind one, begins that it leads
+            into; for one that leads back, where its circle stands.
+        unit: What stands there: a circle, or the node or loop that is behind one.
+        stream: Things may come along it more than once, until its source's unit is through.
     """
 
     source: "Step"
@@ -60,6 +69,28 @@ class Edge:
     leaves: bool
     enters: bool
     feeds_back: bool
+    again: bool = False
+    left: int | None = None
+    gate: int | None = None
+    unit: str = ""
+    from_unit: str = ""
+    stream: bool = False
+
+
+@dataclass(slots=True)
+class Circle:
+    """A circle of connections.
+
+    Attributes:
+        header: The id of the node it begins at.
+        steps: What lies directly in it.
+        ways: What leads into it: from outside in the first pass, and back in those that follow.
+    """
+
+    id: str
+    header: str
+    steps: list["Step"] = field(default_factory=list["Step"])
+    ways: list[Edge] = field(default_factory=list[Edge])
 
 
 @dataclass(slots=True, eq=False)
@@ -73,9 +104,10 @@ class Step:
         nest: The loops around it, the outermost first.
         awaited: How many edges must be settled before it runs or is skipped.
         edges: What leads away from it.
-        body: For a loop: the steps directly inside it.
+        units: For a loop: how many nodes, inner loops and circles there are directly inside it.
         leaving: For a loop: edges out of it that are settled when the loop is.
-        entering: For a loop: edges from outside into its body.
+        entering: For a loop: edges from outside into its body, each with how much of the
+            iteration is known where it comes from.
     """
 
     node: Node
@@ -85,9 +117,9 @@ class Step:
     awaited: int = 0
     edges: list[Edge] = field(default_factory=list[Edge])
     sources: list[Edge] = field(default_factory=list[Edge])
-    body: list["Step"] = field(default_factory=list["Step"])
+    units: int = 0
     leaving: list[Edge] = field(default_factory=list[Edge])
-    entering: list[Edge] = field(default_factory=list[Edge])
+    entering: list[tuple[Edge, int]] = field(default_factory=list[tuple[Edge, int]])
 
     id: str = field(init=False)
     is_loop: bool = field(init=False)
@@ -97,7 +129,14 @@ class Step:
 
 
 class Flow:
-    """A definition as seen from one trigger."""
+    """A definition as seen from one trigger.
+
+    Attributes:
+        circles: By id, `@` and the node it begins at.
+        gates: By unit that is a circle or behind one: the edges into it.
+        outlets: Likewise the edges from it to other such units.
+        most_passes: How often a circle may be gone round.
+    """
 
     def __init__(self, workflow: Workflow, trigger: str, shapes: Mapping[str, Shape]) -> None:
         # Nothing leads back to where a run begins.
@@ -108,13 +147,17 @@ class Flow:
             node.id: Step(node, shapes[node.id]) for node in workflow.nodes if node.id in reachable
         }
         self.trigger = self.steps[trigger]
-        self._nest(lead)
+        self.circles: dict[str, Circle] = {}
+        self.gates: defaultdict[str, list[Edge]] = defaultdict(list)
+        self.outlets: defaultdict[str, list[Edge]] = defaultdict(list)
+        self.most_passes = workflow.settings.most_passes
+        self._nest(lead, wires)
         self._connect(wires)
         self.ordered = _ordered(self.steps.values(), self.trigger)
         # Along which the run's input comes.
         self.entrance = _edge(self.trigger, _ENTRANCE, self.trigger, 0)
 
-    def _nest(self, lead: "_Leads") -> None:
+    def _nest(self, lead: "_Leads", wires: Iterable[Connection]) -> None:
         """Say which loops surround each step: a chain, in which each lies in the one before."""
         bodies = lead.bodies([step.id for step in self.steps.values() if step.is_loop])
         outermost_first = sorted(bodies, key=lambda loop: -len(bodies[loop]))
@@ -127,27 +170,68 @@ class Flow:
                 if node_id in bodies[loop] and nests[loop] == nest:
                     nest = (*nest, loop)
             nests[node_id] = nest
+        # In the order of the nodes, which decides where it could be otherwise.
+        ordered = {node_id: nests[node_id] for node_id in self.steps}
+        self._places = find_circles(ordered, [*_forward(self.steps, ordered, wires)])
+        counted: set[str] = set()
         for step in self.steps.values():
-            step.nest = nests[step.id]
-            if step.nest:
-                self.steps[step.nest[-1]].body.append(step)
+            step.nest = self._places.nests[step.id]
+            self._count_unit(step, counted)
+
+    def _count_unit(self, step: Step, counted: set[str]) -> None:
+        level = step.nest[-1] if step.nest else ""
+        if level.startswith(CIRCLE):
+            circle = self.circles.setdefault(level, Circle(level, level.removeprefix(CIRCLE)))
+            circle.steps.append(step)
+        unit = level if level.startswith(CIRCLE) else step.id
+        around = [one for one in step.nest if is_loop_level(one)]
+        if around and unit not in counted:
+            self.steps[around[-1]].units += 1
+        counted.add(unit)
 
     def _connect(self, wires: Iterable[Connection]) -> None:
         known = [wire for wire in wires if {wire.source, wire.target} <= self.steps.keys()]
         for order, wire in enumerate(sorted(known, key=lambda wire: wire.index)):
             source, target = self.steps[wire.source], self.steps[wire.target]
-            if source.id == target.id and not source.is_loop:
-                continue  # a node that waits for itself would never run
-            edge = _edge(source, wire, target, order)
+            again = (source.id, target.id) in self._places.again
+            edge = _edge(source, wire, target, order, again=again)
             source.edges.append(edge)
             target.sources.append(edge)
             if edge.feeds_back:
                 continue
             target.awaited += 1
-            if edge.leaves:
-                self.steps[_inside(source, edge.port)[edge.common]].leaving.append(edge)
-            if edge.enters:
-                self.steps[target.nest[-1]].entering.append(edge)
+            if edge.left is not None:
+                self.steps[_inside(source, edge.port)[edge.left]].leaving.append(edge)
+            self._register(edge)
+
+    def steps_of(self, unit: str) -> list[Step]:
+        """What lies directly in a circle; or the one node that a unit is."""
+        circle = self.circles.get(unit)
+        return [self.steps[unit]] if circle is None else circle.steps
+
+    def inside(self, unit: str, base: tuple[int, ...], number: int) -> tuple[int, ...]:
+        """The iteration of a unit's execution; a circle that is behind none executes once."""
+        nest = self.gates[unit][0].target.nest
+        return (*base, number) if nest[len(base)] == BEHIND else base
+
+    def _register(self, edge: Edge) -> None:
+        """Tell the loops and circles that an edge leads into, or out of, that it does."""
+        nest, start = edge.target.nest, edge.common
+        if edge.gate is not None:
+            start = edge.gate + 1
+            if not edge.again:
+                self.gates[edge.unit].append(edge)
+                if edge.stream:
+                    self.outlets[edge.from_unit].append(edge)
+            if edge.unit.startswith(CIRCLE):
+                self.circles[edge.unit].ways.append(edge)
+                start = nest.index(edge.unit) + 1
+        for place in range(start, len(nest)):
+            last = place + 1 == len(nest) or not is_loop_level(nest[place + 1])
+            if not is_loop_level(nest[place]):
+                start = place + 1
+            elif last:
+                self.steps[nest[place]].entering.append((edge, start))
 
 
 def _inside(source: Step, port: str) -> Nest:
@@ -155,7 +239,43 @@ def _inside(source: Step, port: str) -> Nest:
     return (*source.nest, source.id) if source.is_loop and port == LOOP else source.nest
 
 
-def _edge(source: Step, wire: Connection, target: Step, order: int) -> Edge:
+def _forward(
+    steps: Mapping[str, Step], nests: Mapping[str, Nest], wires: Iterable[Connection]
+) -> Iterable[tuple[str, str]]:
+    """The wires of a flow, without those from a body to its loop and from a loop to its body."""
+    for wire in sorted(wires, key=lambda wire: wire.index):
+        if wire.source in steps and wire.target in steps:
+            inside = nests[wire.source]
+            if steps[wire.source].is_loop:
+                inside = (*inside, wire.source) if wire.port == LOOP else inside
+            home = (*nests[wire.target], wire.target)
+            if not (steps[wire.target].is_loop and inside[: len(home)] == home):
+                yield wire.source, wire.target
+
+
+def _gate(source: Step, target: Step, common: int) -> tuple[int | None, str]:
+    """Where an edge leads into a circle, or to what is behind one; and to which unit."""
+    nest = target.nest
+    gate: int | None = None
+    if common < len(nest) and not is_loop_level(nest[common]):
+        gate = common
+    elif common > 0 and nest[common - 1] == BEHIND and source is not target:
+        gate = common - 1
+    if gate is None:
+        return None, ""
+    return gate, unit_at(nest, target.id, gate)
+
+
+def unit_at(nest: Nest, node_id: str, gate: int) -> str:
+    """The unit at a place of a nest: what stands there or, behind a circle, next to it."""
+    if gate >= len(nest):
+        return node_id
+    if nest[gate] == BEHIND:
+        return nest[gate + 1] if len(nest) > gate + 1 else node_id
+    return nest[gate]
+
+
+def _edge(source: Step, wire: Connection, target: Step, order: int, *, again: bool = False) -> Edge:
     nest = _inside(source, wire.port)
     common = 0
     for outer, inner in zip(nest, target.nest, strict=False):
@@ -164,6 +284,11 @@ def _edge(source: Step, wire: Connection, target: Step, order: int) -> Edge:
         common += 1
     home = (*target.nest, target.id)
     feeds_back = target.is_loop and nest[: len(home)] == home
+    gate, unit = _gate(source, target, common)
+    if again:
+        gate = max(place for place in range(common) if nest[place].startswith(CIRCLE))
+        unit = nest[gate]
+    left = next((place for place in range(common, len(nest)) if is_loop_level(nest[place])), None)
     return Edge(
         source,
         wire.port,
@@ -174,6 +299,12 @@ def _edge(source: Step, wire: Connection, target: Step, order: int) -> Edge:
         leaves=not feeds_back and len(nest) > common,
         enters=not feeds_back and len(target.nest) > common,
         feeds_back=feeds_back,
+        again=again,
+        left=None if feeds_back else left,
+        gate=None if feeds_back else gate,
+        unit=unit,
+        from_unit="" if gate is None else unit_at(nest, source.id, gate),
+        stream=gate is not None and len(nest) > gate and not is_loop_level(nest[gate]),
     )
 
 
@@ -236,6 +367,6 @@ def _ordered(steps: Iterable[Step], trigger: Step) -> list[Step]:
 
 
 def _followers(step: Step, rank: Mapping[str, int]) -> Iterable[Step]:
-    forward = [edge for edge in step.edges if not edge.feeds_back]
+    forward = [edge for edge in step.edges if not edge.feeds_back and not edge.again]
     forward.sort(key=lambda edge: (edge.port == DONE and step.is_loop, rank[edge.target.id]))
     return iter([edge.target for edge in reversed(forward)])

@@ -2,13 +2,15 @@
 
 That is their outputs, and which item of theirs each of its own items was made from. Everything is
 looked up when asked for, because most expressions ask for nothing of it. Inside a loop a node sees
-the iteration it is in; from outside it sees all iterations.
+the iteration it is in; from outside it sees all iterations. Of nodes in a circle, or behind one, it
+sees the executions that its own data came from, whatever else has happened meanwhile.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from engine_service.events import Iteration
+from engine_service.circles import is_loop_level
+from engine_service.events import Iteration, Key
 from engine_service.expressions import NodeOutput
 from engine_service.flow import DONE, LOOP, Step
 from engine_service.program import Program
@@ -23,6 +25,7 @@ class Outputs(Mapping[str, NodeOutput]):
         self._program = program
         self._state = state
         self._seen_from = seen_from
+        self._before: set[Key] | None = None
 
     def __getitem__(self, name: str) -> NodeOutput:
         step = self._program.steps_by_name[name]
@@ -45,6 +48,9 @@ class Outputs(Mapping[str, NodeOutput]):
     def _visible(self, step: Step) -> Iterator[Execution]:
         """The executions that have results, in the iterations this one is in."""
         around, iteration = self._seen_from.step.nest, self._seen_from.iteration
+        if not all(map(is_loop_level, step.nest)):
+            yield from self._sources(step)
+            return
         common = _common(around, step.nest)
         if common == len(step.nest):
             one = self._state.executions.get((step.id, iteration[:common]))
@@ -53,6 +59,14 @@ class Outputs(Mapping[str, NodeOutput]):
             return
         for one in self._state.of_step.get(step.id, ()):
             if one.finished is not None and one.iteration[:common] == iteration[:common]:
+                yield one
+
+    def _sources(self, step: Step) -> Iterator[Execution]:
+        """Those of a node that this execution's data came from, in order."""
+        if self._before is None:
+            self._before = _before(self._state, self._seen_from)
+        for one in self._state.of_step.get(step.id, ()):
+            if one.finished is not None and one.key in self._before:
                 yield one
 
 
@@ -94,6 +108,21 @@ def previous(execution: Execution) -> Mapping[str, Any]:
     source, port = arrival.edge.source, arrival.edge.port
     place = source.shape.ports.index(port) if port in source.shape.ports else 0
     return {"name": source.node.name, "outputIndex": place, "runIndex": 0}
+
+
+def _before(state: RunState, execution: Execution) -> set[Key]:
+    """The executions from which an execution's items came, directly or not."""
+    seen: set[Key] = set()
+    waiting = [execution]
+    while waiting:
+        for arrival in waiting.pop().arrivals:
+            source = arrival.edge.source
+            key = source.id, _own(source, arrival.edge.port, arrival.iteration)
+            found = state.executions.get(key)
+            if found is not None and key not in seen:
+                seen.add(key)
+                waiting.append(found)
+    return seen
 
 
 def _common(one: Sequence[str], other: Sequence[str]) -> int:
@@ -142,7 +171,7 @@ class Pairs(Mapping[str, Sequence[int | None]]):
             if arrived is None:
                 return None
             source, port, iteration, index = arrived
-            if source is execution.step:
+            if execution.step is self._program.flow.trigger:
                 return None  # the run's input: there is nothing before it
             if source is wanted:
                 return index if port in (_leading(source, self._seen_from.step), DONE) else None

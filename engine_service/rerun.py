@@ -13,6 +13,7 @@ it is refused.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from engine_service.circles import is_loop_level
 from engine_service.events import Iteration, Key
 from engine_service.flow import LOOP, Flow, Step
 from shared.workflow import JsonObject
@@ -72,7 +73,7 @@ def downstream(flow: Flow, starts: Iterable[str]) -> set[str]:
 
 def _dependants(flow: Flow, step: Step) -> Iterable[Step]:
     yield from (edge.target for edge in step.edges if not edge.feeds_back)
-    for loop in step.nest:
+    for loop in filter(is_loop_level, step.nest):
         yield from (edge.target for edge in flow.steps[loop].edges if edge.port != LOOP)
 
 

@@ -8,6 +8,9 @@ An edge is settled once it is known what it carries: items, or nothing, because 
 taken or the branch is skipped. When all edges into a step are settled, the step runs if any carries
 items, and is skipped if none does; that is all there is to merging. What arrives is put together
 in the edges' order, never in the order of arrival, so results do not depend on who was quicker.
+
+Where circles are (`circles.py`), what leads into one waits in streams (`streams.py`); what leads
+back in it begins its next pass when everything in the present one is settled.
 """
 
 from collections import deque
@@ -16,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum, auto
 
+from engine_service.circles import BEHIND, is_loop_level
 from engine_service.events import (
     AnyFact,
     Iteration,
@@ -26,7 +30,8 @@ from engine_service.events import (
     NodeStarted,
     NodeWaited,
 )
-from engine_service.flow import DONE, LOOP, Edge, Flow, Step
+from engine_service.flow import DONE, LOOP, Circle, Edge, Flow, Step, unit_at
+from engine_service.streams import Stage, streams_of
 from shared.workflow import Item
 
 
@@ -128,6 +133,17 @@ class _Loop:
         return [item for _, _, items in self.feedback for item in items]
 
 
+@dataclass(slots=True, eq=False)
+class _Turns:
+    """One execution of a circle on its way through its passes."""
+
+    circle: Circle
+    base: Iteration
+    number: int = -1
+    open_steps: int = 0
+    again: dict[Edge, list[Arrival]] = field(default_factory=dict[Edge, list[Arrival]])
+
+
 class RunState:
     """Where a run of a flow stands.
 
@@ -140,6 +156,7 @@ class RunState:
         looped: Loops that newly went through all their batches; likewise.
         open: How many executions are neither finished nor skipped.
         failed: The execution that failed for good, if one has.
+        endless: The node at which a circle begins that was gone round too often, if one was.
     """
 
     def __init__(
@@ -154,6 +171,7 @@ class RunState:
         self.looped: list[Execution] = []
         self.open = 0
         self.failed: Execution | None = None
+        self.endless = ""
         self._journal = journal
         self._awaited: dict[Key, int] = {}
         self._arrived: dict[Key, list[Arrival]] = {}
@@ -161,6 +179,8 @@ class RunState:
         self._leaving: dict[tuple[Edge, Iteration], list[Arrival]] = {}
         self._entering: dict[tuple[Edge, Iteration], list[Arrival]] = {}
         self._current: dict[str, Iteration] = {}
+        self._turns: dict[tuple[str, Iteration], _Turns] = {}
+        self._stages: dict[tuple[str, Iteration], Stage[Arrival]] = {}
         self._settling: deque[tuple[Step, Iteration, NodeFinished | None]] = deque()
         entrance = Arrival(flow.entrance, (), items)
         self._begin(Execution(flow.trigger, (), [entrance]))
@@ -245,7 +265,19 @@ class RunState:
     def _leave_body(self, step: Step, iteration: Iteration) -> None:
         if not step.nest:
             return
-        loop = self._loops[step.nest[-1], iteration[:-1]]
+        level, base = step.nest[-1], iteration[:-1]
+        if level == BEHIND:
+            self._advance(self._stages[step.id, base], done=True)
+        elif is_loop_level(level):
+            self._unit_of_loop_done(level, base)
+        else:
+            turns = self._turns[level, base]
+            turns.open_steps -= 1
+            if turns.open_steps == 0:
+                self._next_pass(turns, turns.again)
+
+    def _unit_of_loop_done(self, loop_id: str, iteration: Iteration) -> None:
+        loop = self._loops[loop_id, iteration]
         loop.open_steps -= 1
         if loop.open_steps == 0:
             self._next_batch(loop)
@@ -256,36 +288,58 @@ class RunState:
             if items:
                 loop = self._loops[edge.target.id, iteration[: len(edge.target.nest)]]
                 loop.feedback.append((iteration, edge.order, items))
-        elif edge.leaves:
-            collected = self._leaving.setdefault((edge, iteration[: edge.common]), [])
+        elif edge.left is not None:
+            collected = self._leaving.setdefault((edge, iteration[: edge.left]), [])
             if items:
                 collected.append(arrival)
         else:
             self._arrive(edge, iteration, [arrival] if items else [])
 
-    def _arrive(self, edge: Edge, base: Iteration, arrivals: list[Arrival]) -> None:
+    def _arrive(self, edge: Edge, iteration: Iteration, arrivals: list[Arrival]) -> None:
+        """Settle an edge for one execution of its source, or of the loop that it leaves."""
+        if edge.gate is None:
+            self._inject(edge, iteration[: edge.common], arrivals)
+        elif edge.again:
+            if arrivals:
+                self._turns[edge.unit, iteration[: edge.gate]].again[edge] = arrivals
+        else:
+            stage = self._stage(edge.unit, iteration[: edge.gate])
+            stage.put(edge, arrivals, last=not edge.stream)
+            self._advance(stage)
+
+    def _inject(self, edge: Edge, base: Iteration, arrivals: list[Arrival]) -> None:
         """Settle an edge for whatever executions of its target there are below `base`."""
-        target = edge.target
-        if not edge.enters:
+        target, start = edge.target, len(base)
+        if start == len(target.nest):
             self._count(target, base, arrivals)
-            return
-        self._entering[edge, base] = arrivals
-        current = self._current.get(target.nest[-1])
-        if current is not None and current[: len(base)] == base:
-            self._count(target, current, arrivals)
+        elif is_loop_level(target.nest[start]):
+            self._entering[edge, base] = arrivals
+            last = start
+            while last + 1 < len(target.nest) and is_loop_level(target.nest[last + 1]):
+                last += 1
+            current = self._current.get(target.nest[last])
+            if current is not None and current[:start] == base:
+                self._inject(edge, current, arrivals)
+        else:
+            stage = self._stage(unit_at(target.nest, target.id, start), base)
+            stage.put(edge, arrivals, last=True)
+            self._advance(stage)
 
     def _count(self, target: Step, iteration: Iteration, arrivals: list[Arrival]) -> None:
         key = target.id, iteration
-        if arrivals:
-            self._arrived.setdefault(key, []).extend(arrivals)
+        self._arrived.setdefault(key, []).extend(arrivals)
         left = self._awaited.get(key, target.awaited) - 1
         if left > 0:
             self._awaited[key] = left
             return
         self._awaited.pop(key, None)
-        gathered = self._arrived.pop(key, None)
-        if gathered is None:
-            self.skipped.append(key)
+        self._begin_or_skip(target, iteration, self._arrived.pop(key, None))
+
+    def _begin_or_skip(
+        self, target: Step, iteration: Iteration, gathered: list[Arrival] | None
+    ) -> None:
+        if not gathered:
+            self.skipped.append((target.id, iteration))
             self._settling.append((target, iteration, None))
             return
         if len(gathered) > 1:
@@ -309,15 +363,15 @@ class RunState:
             loop.current += 1
             inside = (*loop.iteration, loop.current)
             self._current[step.id] = inside
-            loop.open_steps = len(step.body)
-            for edge in step.entering:
-                known = self._entering.get((edge, inside[: edge.common]))
+            loop.open_steps = step.units
+            for edge, start in step.entering:
+                known = self._entering.get((edge, inside[:start]))
                 if known is not None:
-                    self._count(edge.target, inside, known)
+                    self._inject(edge, inside, known)
             for edge in step.edges:
                 if edge.port == LOOP:
                     self._carry(edge, inside, loop.batches[loop.current])
-            if step.body:
+            if step.units:
                 return
         items = loop.collected()
         self._close(loop, items)
@@ -333,12 +387,76 @@ class RunState:
     def _settle_loop(self, step: Step, iteration: Iteration, items: list[Item]) -> None:
         self._current.pop(step.id, None)
         for edge in step.leaving:
-            collected = self._leaving.pop((edge, iteration[: edge.common]), [])
-            self._arrive(edge, iteration[: edge.common], collected)
+            self._arrive(edge, iteration, self._leaving.pop((edge, iteration), []))
         for edge in step.edges:
             if edge.port != LOOP:
                 self._carry(edge, iteration, items if edge.port == DONE else [])
         self._leave_body(step, iteration)
+
+    # --- circles, and what is behind them
+
+    def _stage(self, unit: str, base: Iteration) -> Stage[Arrival]:
+        stage = self._stages.get((unit, base))
+        if stage is None:
+            edges = self.flow.gates[unit]
+            inputs = [(edge.from_unit, edge.target.id, edge.input) for edge in edges]
+            stage = self._stages[unit, base] = Stage(unit, base, streams_of(edges, inputs))
+        return stage
+
+    def _advance(self, stage: Stage[Arrival], *, done: bool = False) -> None:
+        """Let a circle, or what is behind one, execute once more, or close it."""
+        stage.busy = stage.busy and not done
+        gathered = stage.next()
+        if gathered is None:
+            return
+        if not gathered:
+            self._close_stage(stage)
+            return
+        by_edge: dict[Edge, list[Arrival]] = {}
+        for arrival in gathered:
+            by_edge.setdefault(arrival.edge, []).append(arrival)
+        inside = self.flow.inside(stage.unit, stage.base, stage.number - 1)
+        circle = self.flow.circles.get(stage.unit)
+        if circle is not None:
+            turns = self._turns[stage.unit, inside] = _Turns(circle, inside)
+            self._next_pass(turns, by_edge)
+            return
+        step = self.flow.steps[stage.unit]
+        for edge in self.flow.gates[stage.unit]:
+            if edge.target is not step:
+                self._inject(edge, inside, by_edge.get(edge, []))
+        own = [arrival for arrival in gathered if arrival.edge.target is step]
+        self._begin_or_skip(step, inside, own)
+
+    def _next_pass(self, turns: _Turns, arrivals: dict[Edge, list[Arrival]]) -> None:
+        """Go round once more with what came in or led back; if nothing did, it is through."""
+        circle = turns.circle
+        if not arrivals:
+            base = turns.base
+            behind = circle.steps[0].nest[-2:-1] == (BEHIND,)
+            self._advance(self._stages[circle.id, base[:-1] if behind else base], done=True)
+            return
+        turns.number += 1
+        if turns.number >= self.flow.most_passes:
+            self.endless = circle.header
+            return
+        turns.open_steps, turns.again = len(circle.steps), {}
+        for edge in circle.ways:
+            self._inject(edge, (*turns.base, turns.number), arrivals.get(edge, []))
+
+    def _close_stage(self, stage: Stage[Arrival]) -> None:
+        steps = self.flow.steps_of(stage.unit)
+        if not stage.number:
+            inside = self.flow.inside(stage.unit, stage.base, 0)
+            first = (*inside, 0) if stage.unit in self.flow.circles else inside
+            self.skipped += [(step.id, first) for step in steps]
+        for edge in self.flow.outlets[stage.unit]:
+            following = self._stage(edge.unit, stage.base)
+            following.close(edge)
+            self._advance(following)
+        around = steps[0].nest[: len(stage.base)]
+        if around:
+            self._unit_of_loop_done(around[-1], stage.base[:-1])
 
 
 _KINDS = (NodeStarted, NodeWaited, NodeAnswered, NodeFailed, NodeFinished)

@@ -116,6 +116,12 @@ class WorkflowSettings(_Strict):
     budget: BudgetLimits | None = Field(
         default=None, description="What the language models of a run may use in all"
     )
+    most_passes: int = Field(
+        default=1_000,
+        ge=1,
+        le=100_000,
+        description="How often a run goes round a circle of connections before it fails",
+    )
     error_workflow: PlainText = Field(
         default="",
         max_length=200,

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from engine_service.catalogue import Catalogue
-from engine_service.checks.graph import Graph
+from engine_service.graph import Graph
 from engine_service.node import NodeType
 from engine_service.trigger import Trigger
 from shared.workflow import Node, Workflow

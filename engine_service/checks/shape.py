@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pydantic import ValidationError
 
 from engine_service.checks.diagnostic import Diagnostic, Severity, Subject
-from engine_service.checks.graph import Graph
 from engine_service.flow import LOOP, LOOP_TYPE
-from engine_service.node import AttachedNode
+from engine_service.graph import Graph
+from engine_service.node import ERROR, AttachedNode
 from engine_service.trigger import WebhookTrigger
 from shared.workflow import pointer
 
@@ -64,22 +64,53 @@ def _check_webhook_paths(subject: Subject) -> Iterator[Diagnostic]:
         paths.add(path)
 
 
+_MAY_STOP = frozenset(
+    {"flow.filter", "data.dedupe", "data.split", "code.javascript", "code.python", "flow.stop"}
+)
+"""Types that have one port and yet may end a pass of a circle, by giving nothing or failing."""
+
+
 def _check_circles(subject: Subject) -> Iterator[Diagnostic]:
-    """A circle may only lead through the body of a loop: out of its port `loop` and back."""
+    """A circle that does not lead through the body of a loop needs a way out of it."""
     edges = {
         (source, target): place
         for place, source, target in subject.edges
         if not _enters_body(subject, place, source)
     }
-    for circle in Graph(len(subject.nodes), edges).circles():
+    graph = Graph(len(subject.nodes), edges)
+    within = {place: members for members in map(frozenset, graph.components()) for place in members}
+    for circle in graph.circles():
+        if any(_may_leave(subject, place, within[circle[0]]) for place in within[circle[0]]):
+            continue
         shown = circle if len(circle) <= 8 else [*circle[:4], *circle[-4:]]
         way = " → ".join(subject.nodes[place].name for place in [*shown, circle[0]])
         yield Diagnostic(
             pointer(["connections", edges[circle[-1], circle[0]]]),
             "cycle",
-            f"These nodes would wait for each other for ever: {way}.",
-            f"Remove this connection, or repeat with a {LOOP_TYPE!r} node.",
+            f"Nothing leads out of this circle, so it would go round for ever: {way}.",
+            "Decide in it, with a 'flow.if', whether to go round once more; or remove this "
+            "connection.",
         )
+
+
+def _may_leave(subject: Subject, place: int, circle: frozenset[int]) -> bool:
+    """Whether a node of a circle may let nothing go round any more."""
+    node = subject.nodes[place]
+    node_type = subject.type_of(node)
+    leading_in = {
+        subject.workflow.connections[connection].port
+        for connection, source, target in subject.edges
+        if source == place and target in circle
+        and not subject.workflow.connections[connection].attaches
+    }  # fmt: skip
+    if node_type is None or not leading_in:
+        return node_type is None
+    ports = [port for port in node_type.ports(node.parameters) if port != LOOP]
+    if node.disabled:
+        return False  # it hands everything on
+    if node.settings.on_error == "error_port":
+        ports.append(ERROR)
+    return node.type in _MAY_STOP or bool(set(ports) - leading_in)
 
 
 def _check_nesting(subject: Subject) -> Iterator[Diagnostic]:

@@ -16,7 +16,6 @@ from typing import Any, cast
 
 import orjson
 
-from engine_service.flow import LOOP_TYPE
 from engine_service.n8n.connections import edges
 from engine_service.n8n.credentials import lacking
 from engine_service.n8n.document import MAIN, Document, find_workflow, read, version_of
@@ -27,7 +26,7 @@ from engine_service.n8n.mapping import Mapped, NodeMapping, SourceNode
 from engine_service.n8n.mappings import MAPPINGS
 from engine_service.n8n.naming import Naming
 from engine_service.n8n.notes import is_sticky, read_items, sticky_notes
-from engine_service.n8n.order import circle, in_drawn_order, in_running_order, position_of
+from engine_service.n8n.order import in_drawn_order, in_running_order, position_of
 from engine_service.n8n.report import NodeReport, Report, SourceFormat, Verdict
 from engine_service.n8n.settings import node_settings, workflow_settings
 from shared.errors import InvalidInput, Violation
@@ -120,7 +119,7 @@ def _import_n8n(document: Document, mappings: Sequence[NodeMapping]) -> Imported
     }
     reports = [_report(step, naming, absorbed, steps) for step in steps]
     reports.extend(_note_reports(drawn))
-    notes += [*document.lost, *lost, *naming.told, *shape.notes, *_circles(kept, shape, naming)]
+    notes += [*document.lost, *lost, *naming.told, *shape.notes]
     return Imported(parse(_dumped(definition)), Report(SourceFormat.N8N, reports, notes))
 
 
@@ -288,15 +287,6 @@ def _edges(
     found = list(edges(wires, mapped, naming.ids, with_error_port))
     connections = [edge for edge in found if not isinstance(edge, str)]
     return connections, [sentence for sentence in found if isinstance(sentence, str)]
-
-
-def _circles(kept: Sequence[_Step], shape: Legacy, naming: Naming) -> Iterable[str]:
-    loops = {naming.ids[one.source.name] for one in kept if one.mapped.type == LOOP_TYPE}
-    for node_id in circle(shape.edges, loops)[:1]:
-        yield (
-            f"The node {node_id!r} leads back to itself. That is possible in the body of a "
-            "flow.loop only: put one there, or remove the connection."
-        )
 
 
 # --- the report

@@ -6,10 +6,9 @@ Here ready nodes run side by side, and the definition's order says how results a
 so nodes and edges are written down in n8n's.
 """
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from engine_service.flow import LOOP
 from engine_service.n8n.document import Document, Wire
 from shared.workflow import JsonObject
 
@@ -91,22 +90,3 @@ def _starts(document: Document) -> list[str]:
     targets = {wire.target for wire in document.wires}
     names = [node["name"] for node in document.nodes]
     return [*(name for name in names if name not in targets), *names]
-
-
-def circle(edges: Sequence[Mapping[str, Any]], loops: Set[str]) -> list[str]:
-    """Ids of nodes that lead back to themselves, but not through the body of a loop."""
-    before: dict[str, int] = {}
-    after: dict[str, list[str]] = {}
-    for edge in edges:
-        if edge["from"] in loops and edge.get("port") == LOOP:
-            continue
-        after.setdefault(edge["from"], []).append(edge["to"])
-        before[edge["to"]] = before.get(edge["to"], 0) + 1
-    waiting = [node for node in after if node not in before]
-    while waiting:
-        for target in after.pop(waiting.pop(), ()):
-            before[target] -= 1
-            if not before[target]:
-                del before[target]
-                waiting.append(target)
-    return [node for node in after if node in before]

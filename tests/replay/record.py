@@ -175,12 +175,34 @@ def failure() -> Tape:
     return record(definition(nodes, wires), {}, {"call": breaks})
 
 
+def circle() -> Tape:
+    """A retry that leads back twice, with a node behind it in every pass and one at the end."""
+
+    def decides(execution: Execution) -> list[AnyFact]:
+        port = "true" if execution.iteration[-1] < 2 else "false"
+        return gives(execution, **{port: [{"json": {"pass": execution.iteration[-1]}}]})
+
+    condition = {"left": "{{ $json.n }}", "type": "number", "operator": "gt", "right": 1}
+    nodes = [
+        node("call", "test.keyed"),
+        node("check", "flow.if", conditions=[condition]),
+        node("note", "flow.noop"),
+        node("join", "flow.merge"),
+    ]
+    wires = (
+        "start > call; call > check; check:true > call; call > note; note > join/input1;"
+        "check:false > join/input2"
+    )
+    return record(definition(nodes, wires), {"n": 2}, {"check": decides}, last_first=True)
+
+
 SCENARIOS: dict[str, Callable[[], Tape]] = {
     "branches": branches,
     "loops": loops,
     "retries": retries,
     "expiry": expiry,
     "failure": failure,
+    "circle": circle,
 }
 
 

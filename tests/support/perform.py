@@ -1,7 +1,8 @@
 """Runs a definition in this process: deciding and executing are the engine's, nothing is kept.
 
 No database and no queue: what the journal would be told is applied at once. Waits pass at once.
-Where several executions are ready, one goes after another, in the order of the definition.
+Where several executions are ready, one goes after another: what has just become ready first, and
+of that what stands first in the definition.
 """
 
 from collections.abc import Sequence
@@ -43,8 +44,10 @@ class Performance:
         clock = ManualClock(datetime(2026, 3, 2, 9, 0, tzinfo=UTC))
         executor = Executor(World(NoHttp(), sandbox, None), evaluator, clock)
         facts = RunFacts("run_test", "ten_test", "wf_test", 1, "test", "manual")
-        ready: list[Execution] = []
+        ready: list[Execution] = []  # the next one first
+        late: list[Execution] = []
         for _ in range(_MOST_STEPS):
+            fresh: list[Execution] = []
             for command in decide(self.state, clock.now()):
                 match command:
                     case Complete():
@@ -53,11 +56,15 @@ class Performance:
                         self.failed = command
                         return
                     case Run(execution):
-                        ready.append(execution)
+                        fresh.append(execution)
                     case _:
                         raise AssertionError(f"unexpected: {command}")
+            ready = [*sorted(filter(_is_complete, fresh), key=self._rank), *ready]
+            late += [one for one in fresh if not _is_complete(one)]
+            if not ready and late:
+                late.sort(key=lambda one: one.step.place)
+                ready = [late.pop(0)]
             if ready:
-                ready.sort(key=_turn)
                 execution = ready.pop(0)
                 self.order.append(execution)
                 call = Call(self.program, self.state, execution, facts, clock.now())
@@ -70,6 +77,10 @@ class Performance:
                 assert due is not None, "the run waits for ever"
                 clock.advance(due - clock.now())
         raise AssertionError("the run does not end")
+
+    def _rank(self, execution: Execution) -> int:
+        """Which of several executions that have just become ready comes first."""
+        return self.program.workflow.nodes.index(execution.step.node)
 
     def items(self, name: str, port: str) -> list[Item]:
         """What a node gave by a port, in all its executions."""
@@ -87,8 +98,7 @@ class Performance:
         return [item["json"] for item in self.items(name, port)]
 
 
-def _turn(execution: Execution) -> tuple[bool, tuple[int, ...], int]:
-    """Which of several ready executions comes first: never what some of its branches passed by."""
+def _is_complete(execution: Execution) -> bool:
+    """Whether something came by each of its inputs; where not, others go first."""
     arrived = {arrival.edge.input for arrival in execution.arrivals}
-    awaited = {edge.input for edge in execution.step.sources}
-    return arrived < awaited, execution.iteration[:-1], execution.step.place
+    return arrived >= {edge.input for edge in execution.step.sources}

@@ -101,6 +101,31 @@ class TestSharing:
             )
             assert befores[0].n == 1
 
+    async def test_a_circle_goes_on_in_the_pass_in_which_it_was(self, new_database: Any) -> None:
+        url = await new_database()
+        again = {"left": "{{ $json.n }}", "type": "number", "operator": "lt", "right": 3}
+        nodes = [
+            a_set("count", n="{{ ($json.n ?? 0) + 1 }}"),
+            node("a", "test.keyed"),
+            node("more", "flow.if", conditions=[again]),
+            node("last", "flow.noop"),
+        ]
+        wires = "start > count; count > a; a > more; more:true > count; more:false > last"
+        WORLD.begin()
+        async with running_engine(url, catalogue=catalogue(), options=QUICK) as doomed:
+            workflow = await doomed.save(definition(nodes, wires))
+            first = await doomed.finish(workflow)
+            assert set(WORLD.effects) == {f"{first.id}:a:{number}" for number in range(3)}
+            WORLD.begin(held=True)
+            run = await doomed.start(workflow)
+            await WORLD.reached.wait()
+        WORLD.gate.set()
+        async with running_engine(url, catalogue=catalogue(), options=QUICK) as heir:
+            ended = await heir.ended(run.id)
+        assert (ended.status, ended.output) == ("completed", first.output)
+        keys = {f"{run.id}:a:{number}" for number in range(3)}
+        assert dict(WORLD.effects) == {key: 1 + key.endswith(":0") for key in keys}
+
     async def test_a_person_is_asked_about_what_is_not_safe(self, new_database: Any) -> None:
         url = await new_database()
         run_id, _ = await self.crashed(url, "test.unsafe")

@@ -233,7 +233,7 @@ def request_for(estate: Estate, service: str, method: str) -> Message:
         "definition": HARMLESS,
         "document": HARMLESS,
         "number": 1,
-        "decision": approval_pb2.DECISION_APPROVE,
+        "from_node": "start",
         "delegate": "eve@example.com",
         "name": "Mine_now",
         "type": "http.bearer" if service == "CredentialService" else "data.set",
@@ -242,7 +242,10 @@ def request_for(estate: Estate, service: str, method: str) -> Message:
         "redirect_uri": "https://evil.example.com",
         "value": Document(json=b"1"),
     }
-    fields |= {name: fillings[name] for name in fillings if name in kind.DESCRIPTOR.fields_by_name}
+    known = kind.DESCRIPTOR.fields_by_name
+    fields |= {n: fillings[n] for n in fillings if n in known and known[n].enum_type is None}
+    if "decision" in known:
+        fields["decision"] = approval_pb2.DECISION_APPROVE
     return kind(**fields)
 
 

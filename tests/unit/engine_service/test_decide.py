@@ -135,11 +135,6 @@ class TestMerging:
         player.play()
         assert ran_nodes(player) == ["start", "end"]
 
-    def test_a_circle_without_a_loop_never_runs_and_never_hangs(self) -> None:
-        player = Player(flow("start > a; b > a; a > b; start > c"), items(1))
-        assert isinstance(player.play(), Complete)
-        assert ran_nodes(player) == ["start", "c"]
-
     def test_the_first_response_in_the_order_of_edges_is_the_output(self) -> None:
         def respond(execution: Execution) -> NodeFinished:
             node_id, iteration = execution.key
