@@ -62,6 +62,8 @@ _DELETE = tuple(
         ("approvals", "run_id"),
         ("signals", "run_id"),
         ("waits", "run_id"),
+        ("progress", "run_id"),
+        ("run_usage", "run_id"),
         ("journal", "run_id"),
         ("run_events", "run_id"),
         ("runs", "id"),

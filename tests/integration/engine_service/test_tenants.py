@@ -431,7 +431,15 @@ async def test_another_tenants_statements_touch_nothing(
             "INSERT INTO engine.blob_uses VALUES (:run_id, :blob_id, 'ten_b', now())",
             ProgrammingError,
         ),
+        (
+            "INSERT INTO engine.budgets (tenant_id, period, max_tokens, updated_by, updated_at)"
+            " VALUES ('ten_a', 'day', 1, 'x', now())",
+            ProgrammingError,
+        ),
         # What no request may do at all.
+        ("UPDATE engine.usage SET model_calls = 0", ProgrammingError),
+        ("DELETE FROM engine.run_usage", ProgrammingError),
+        ("DELETE FROM engine.progress", ProgrammingError),
         ("DELETE FROM engine.blob_uses", ProgrammingError),
         ("UPDATE engine.versions SET definition = '{}'", ProgrammingError),
         ("DELETE FROM engine.workflows", ProgrammingError),
