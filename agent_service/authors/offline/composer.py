@@ -139,7 +139,7 @@ class Composer:
             case Mail() | Keep() | Split():
                 return self._work(step, label, place)
             case Code():
-                return self._code(step, label, place)
+                return self._made(_code(step, label, place, self.canvas, self._words), place)
             case Arrange():
                 return self._arrange(step, label, place)
             case Connect():
@@ -152,13 +152,6 @@ class Composer:
                 return place.behind(End(node["id"]))
             case _:
                 return place
-
-    def _code(self, step: Code, label: str, place: Place) -> Place:
-        notes = "" if step.source else self._words.placeholder(step.phrase)
-        node = self.canvas.add("code.javascript", label, parameters.code(step), place, notes)
-        if not step.source:
-            self.canvas.unmatched.append(node["id"])
-        return self._made(node, place)
 
     @property
     def _words(self) -> Any:
@@ -271,13 +264,9 @@ class Composer:
                 gated.otherwise, replace(place.behind(rejected), row=self.canvas.next_row())
             )
             del off  # who is refused does not go on with those who are not
-        elif self._must_answer():
+        elif _must_answer(self.reading):
             self._refuse(replace(place.behind(rejected), row=self.canvas.next_row()))
         return on
-
-    def _must_answer(self) -> bool:
-        answers = any(isinstance(step, Answer) for step in walk(self.reading.steps))
-        return answers and isinstance(self.reading.start, WebhookStart)
 
     def _refuse(self, place: Place) -> None:
         """Whoever waits must hear of a refusal too."""
@@ -372,6 +361,21 @@ class Composer:
         if place.scope.direct:
             return place.behind(End(node["id"]))
         return self._made(node, place)
+
+
+def _must_answer(reading: Reading) -> bool:
+    """Whether somebody waits for an answer that a step gives."""
+    answers = any(isinstance(step, Answer) for step in walk(reading.steps))
+    return answers and isinstance(reading.start, WebhookStart)
+
+
+def _code(step: Code, label: str, place: Place, canvas: Canvas, words: Any) -> JsonObject:
+    """A node for an author's code, which has still to be written when it was not said."""
+    notes = "" if step.source else words.placeholder(step.phrase)
+    node = canvas.add("code.javascript", label, parameters.code(step), place, notes)
+    if not step.source:
+        canvas.unmatched.append(node["id"])
+    return node
 
 
 def _gate(step: Step | None) -> Branch | None:
