@@ -131,20 +131,20 @@ class Composer:
                 node = self.canvas.add("flow.wait", label, parameters.pause(step), place)
                 return place.behind(End(node["id"]))
             case Stop():
-                given = {"message": place.scope.constant(step.message)}
-                self.canvas.add("flow.stop", label, given, place)
+                message = place.scope.constant(step.message)
+                self.canvas.add("flow.stop", label, {"message": message}, place)
                 return place.behind()
             case Ignore():
                 return place.behind()
-            case Mail() | Keep() | Split():
-                return self._work(step, label, place)
+            case Keep() | Split():
+                work: Any = self._keep if isinstance(step, Keep) else self._split
+                return work(step, label, place)
             case Code():
                 return self._made(_code(step, label, place, self.canvas, self._words), place)
             case Arrange():
                 return self._arrange(step, label, place)
-            case Connect():
-                given = parameters.connect(step, place.scope)
-                node = self.canvas.add(step.node_type, label, given, place)
+            case Connect() | Mail():
+                node = self.canvas.add(*parameters.acting(step, place.scope, label), place)
                 return place.behind(End(node["id"]), scope=place.scope.hidden())
             case Foreign() | Unmatched():
                 notes = self._words.placeholder(step.phrase)
@@ -156,16 +156,6 @@ class Composer:
     @property
     def _words(self) -> Any:
         return words_for(self.reading.language)
-
-    def _work(self, step: Mail | Keep | Split, label: str, place: Place) -> Place:
-        match step:
-            case Mail():
-                given = parameters.mail(step, place.scope)
-                return self._made(self.canvas.add("email.send", label, given, place), place)
-            case Keep():
-                return self._keep(step, label, place)
-            case Split():
-                return self._split(step, label, place)
 
     def _made(self, node: JsonObject, place: Place, subject: Subject | None = None) -> Place:
         """The place behind a node that made new data."""

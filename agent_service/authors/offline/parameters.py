@@ -158,6 +158,13 @@ def pause(step: Pause) -> JsonObject:
     return {"amount": int(amount) if float(amount).is_integer() else amount, "unit": unit}
 
 
+def acting(step: Connect | Mail, scope: Scope, label: str) -> tuple[str, str, JsonObject]:
+    """Of a node that acts elsewhere: its type, its label, its parameters."""
+    if isinstance(step, Mail):
+        return "email.send", label, mail(step, scope)
+    return step.node_type, label, connect(step, scope)
+
+
 def mail(step: Mail, scope: Scope) -> JsonObject:
     """Of `email.send`."""
     to = step.to[0] if len(step.to) == 1 else list(step.to)

@@ -448,12 +448,7 @@ async def test_steps_of_a_path_can_have_names(engine: Engine) -> None:
 
 async def test_only_some_senders_may_call(engine: Engine) -> None:
     await engine.activate(path="inner-circle", allowed_addresses=["203.0.113.0/24", "2001:db8::1"])
-    told = {
-        "203.0.113.9": 202,
-        "2001:db8::1": 202,
-        "198.51.100.1": 403,
-        "": 403,
-    }
+    told = {"203.0.113.9": 202, "2001:db8::1": 202, "198.51.100.1": 403, "": 403}
     for sender, status in told.items():
         answer = await engine.fire("ten_a/inner-circle", remote_address=sender)
         assert answer.status == status, sender
@@ -479,22 +474,18 @@ async def test_a_live_trigger_can_be_tried_out(engine: Engine) -> None:
 
 
 async def test_a_schedule_tells_its_next_times(engine: Engine) -> None:
-    clock = {
-        "id": "clock",
-        "name": "Clock",
-        "type": "trigger.schedule",
-        "parameters": {"rules": [{"cron": "0 9 * * 1-5"}, {"every": 1, "unit": "hours"}]},
-    }
+    rules = {"rules": [{"cron": "0 9 * * 1-5"}, {"every": 1, "unit": "hours"}]}
+    clock = {"id": "clock", "name": "C", "type": "trigger.schedule", "parameters": rules}
     definition = Document(json=json.dumps({"nodes": [clock]}).encode())
     request = workflow_service_pb2.CreateWorkflowRequest(definition=definition)
     workflow = (await engine.workflows.CreateWorkflow(request)).workflow
     await engine.turn_on(workflow.id)
     [listed] = await engine.listed(workflow.id)
-    got = await engine.triggers.GetTrigger(
-        trigger_service_pb2.GetTriggerRequest(trigger_id=listed.id)
-    )
+    asked = trigger_service_pb2.GetTriggerRequest(trigger_id=listed.id)
+    got = await engine.triggers.GetTrigger(asked)
     times = [stamp.ToDatetime(UTC) for stamp in got.trigger.upcoming_fire_times]
     assert times[0] == listed.next_fire_time.ToDatetime(UTC)
     assert len(times) == 10
-    assert {later - sooner for sooner, later in pairwise(times)} == {timedelta(hours=1)}
+    steps = {later - sooner for sooner, later in pairwise(times)}
+    assert steps == {timedelta(hours=1)}
     assert not listed.upcoming_fire_times
