@@ -37,6 +37,13 @@ class Engines:
         self.alive.append(pid)
         return pid
 
+    async def serving(self) -> None:
+        """Wait until the engine that was started last serves."""
+        log = self.logs / f"{self._born}.log"
+        async with asyncio.timeout(_LEAVE_SECONDS):
+            while b'"serving"' not in await asyncio.to_thread(_read, log):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
     def kill(self, pid: int) -> None:
         """End one without a chance to do anything."""
         self._signal(pid, signal.SIGKILL)
@@ -60,6 +67,10 @@ class Engines:
     def _signal(self, pid: int, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
+
+
+def _read(log: Path) -> bytes:
+    return log.read_bytes() if log.exists() else b""
 
 
 def _exists(pid: int) -> bool:

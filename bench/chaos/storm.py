@@ -81,7 +81,7 @@ async def patiently(work: Callable[[], Awaitable[T]]) -> T:
 
 
 @asynccontextmanager
-async def prepared(home: Path, seed: int) -> AsyncGenerator[Field]:
+async def prepared(home: Path, seed: int, runs: int = 12) -> AsyncGenerator[Field]:
     """A database with the workflows, a world that counts, and a nursery; all ended afterwards."""
     postgres = EmbeddedPostgres(home / "postgres", "chaos", settings={"max_connections": "200"})
     await postgres.start()
@@ -91,10 +91,10 @@ async def prepared(home: Path, seed: int) -> AsyncGenerator[Field]:
         app, worker = Database(url, DatabaseRole.APP, 3), Database(url, DatabaseRole.WORKER, 6)
         async with (
             counting() as effects,
-            nursery(home / "logs", _environment(url, effects)) as all_,
+            nursery(home / "logs", _environment(url, effects, runs)) as all_,
         ):
             loads = workloads(f"http://{effects.authority}/effect")
-            workflows = {name: await _save(app, load) for name, load in loads.items()}
+            workflows = {name: await save(app, load) for name, load in loads.items()}
             chance = random.Random(seed)
             yield Field(postgres, app, worker, all_, effects, loads, workflows, chance)
         await app.close()
@@ -103,21 +103,22 @@ async def prepared(home: Path, seed: int) -> AsyncGenerator[Field]:
         await postgres.stop()
 
 
-def _environment(url: str, effects: Effects) -> dict[str, str]:
+def _environment(url: str, effects: Effects, runs: int) -> dict[str, str]:
     return {
         "DATABASE_URL": url,
         "MESH_SECRET": "s" * 32,
         "ENGINE_HOST": "127.0.0.1",
         "ENGINE_PORT": "0",
         "ENGINE_ALLOWED_HOSTS": effects.authority,
-        "ENGINE_RUNS": "12",  # so that runs wait in the line, too
+        "ENGINE_RUNS": str(runs),  # few in a storm, so that runs wait in the line, too
         "ENGINE_LEASE_SECONDS": str(LEASE_SECONDS),
         "ENGINE_POLL_SECONDS": "0.2",
         "ENGINE_DATABASE_CONNECTIONS": "3",
     }
 
 
-async def _save(app: Database, load: Workload) -> str:
+async def save(app: Database, load: Workload) -> str:
+    """Store a workflow; its id."""
     now = datetime.now(UTC)
     workflow = StoredWorkflow(new_id("wf"), TENANTS[0], "storm", "", 1, None, "e", now, now)
     document = orjson.dumps(load.definition).decode()
