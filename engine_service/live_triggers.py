@@ -20,8 +20,6 @@ from shared.errors import InvalidInput, Violation
 from shared.ids import new_id
 from shared.workflow import Workflow, pointer
 
-_KINDS = ClockTrigger | WebhookTrigger | PollTrigger
-
 
 def live_triggers(
     version: StoredVersion, definition: Workflow, catalogue: Catalogue, now: datetime
@@ -31,7 +29,7 @@ def live_triggers(
     rows: list[LiveTrigger] = []
     for node in definition.nodes:
         trigger = catalogue.find(node.type, node.version)
-        if node.disabled or not isinstance(trigger, _KINDS):
+        if node.disabled or not isinstance(trigger, ClockTrigger | WebhookTrigger | PollTrigger):
             continue
         parameters = trigger.Parameters.model_validate(node.parameters)
         secrets, shown = split(trigger.Parameters, node.parameters)

@@ -24,3 +24,10 @@ def test_every_setting_is_described(
     settings: type[GatewaySettings | AgentSettings | EngineSettings],
 ) -> None:
     assert [name for name, info in settings.model_fields.items() if not info.description] == []
+
+
+def test_decisions_are_numbered_one_by_one() -> None:
+    pages = sorted((DOCS / "adr").glob("*.md"))
+    titles = [page.read_text().partition("\n")[0] for page in pages]
+    assert [page.name[:4] for page in pages] == [f"{n + 1:04}" for n in range(len(pages))]
+    assert all(title.startswith(f"# {n + 1}. ") for n, title in enumerate(titles)), titles

@@ -252,7 +252,14 @@ class _Runs(run_service_pb2_grpc.RunServiceServicer):
     async def RetryRun(self, request: Any, context: Any) -> Any:
         raise _not_for_the_agent()
 
+    async def RerunFrom(self, request: Any, context: Any) -> Any:
+        raise _not_for_the_agent()
+
     async def WatchRun(self, request: Any, context: Any) -> AsyncGenerator[Any]:
+        raise _not_for_the_agent()
+        yield
+
+    async def DownloadFile(self, request: Any, context: Any) -> AsyncGenerator[Any]:
         raise _not_for_the_agent()
         yield
 

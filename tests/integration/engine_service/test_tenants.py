@@ -198,8 +198,9 @@ async def keep_what_was_said(estate: Estate, app: Database) -> None:
     }
     said = {"answered_by": MARK, "decision": "approve", "channel": "api", "answered_at": NOW}
     handed = {"delegate": MARK, "delegated_by": MARK, "delegated_at": NOW}
+    asked: dict[str, str] = {}
     notice = StoredNotice(
-        *("ntc_1", "ten_a", about["approval_id"], MARK, "email", MARK, {}, None, None, 0)
+        *("ntc_1", "ten_a", about["approval_id"], MARK, "email", MARK, asked, None, None, 0)
     )
     async with app.transaction("ten_a") as connection:
         await connection.execute(answers.insert().values(**about, **said))
