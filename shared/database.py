@@ -33,6 +33,8 @@ class DatabaseRole(StrEnum):
     ISSUER = "flowloom_issuer"
 
 
+# What a process that hangs has locked must not stay locked for ever.
+_PATIENCE = "-c idle_in_transaction_session_timeout=30s"
 _SET_TENANT = text("SELECT set_config('flowloom.tenant_id', :tenant_id, true)")
 
 
@@ -54,7 +56,7 @@ class Database:
             max_overflow=size // 2,
             pool_timeout=10,
             pool_pre_ping=False,
-            connect_args={"options": f"-c role={role}", "connect_timeout": 5},
+            connect_args={"options": f"-c role={role} {_PATIENCE}", "connect_timeout": 5},
         )
 
     @asynccontextmanager

@@ -17,6 +17,10 @@ from shared.errors import Unavailable
 
 # Connection failures, shutdowns and lack of resources; anything else is about what was sent.
 _AWAY = ("08", "53", "57")
+# A process that freezes in the middle of a pipeline keeps what it has locked; PostgreSQL counts it
+# as busy, not as idle, and from 17 on can be told to end it all the same.
+_KNOWS_LIMIT = 170_000
+_LIMIT = "SET transaction_timeout = '10s'"
 _SETTINGS = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -51,6 +55,8 @@ class Link:
         driver = self._driver
         if driver is None or driver.closed:
             driver = self._driver = await self._database.connect(**_SETTINGS)
+            if driver.info.server_version >= _KNOWS_LIMIT:
+                await driver.execute(_LIMIT)
         try:
             yield driver
         except psycopg.OperationalError as error:

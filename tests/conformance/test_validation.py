@@ -13,10 +13,17 @@ from engine_service.catalogue import builtin
 from engine_service.node import NodeType
 from engine_service.trigger import Trigger
 from engine_service.validate import is_valid, validate, validate_document
-from shared.workflow import Workflow
+from shared.workflow import JsonObject, Workflow
 
 TYPES = list(builtin())
 START = {"id": "start", "name": "Start", "type": "trigger.manual"}
+AGENT: JsonObject = {
+    "id": "agent",
+    "name": "Agent",
+    "type": "ai.agent",
+    "parameters": {"prompt": "Hello"},
+}
+BRAIN: JsonObject = {"id": "brain", "name": "Brain", "type": "model.chat"}
 SAMPLE: dict[str, Any] = {
     "name": "Sample",
     "settings": {"timezone": "Europe/Berlin"},
@@ -67,19 +74,29 @@ def test_the_sample_is_sound() -> None:
 
 @pytest.mark.parametrize("node_type", TYPES, ids=lambda node_type: node_type.type)
 def test_the_examples_of_every_type_are_valid_in_a_workflow(node_type: NodeType[Any]) -> None:
-    is_trigger = isinstance(node_type, Trigger)
     for example in node_type.examples:
         # An example may refer to nodes of the workflow it was taken from; a placeholder says so.
         node = {"id": "it", "name": "It", "type": node_type.type, "parameters": example}
-        edges = [] if is_trigger else [{"from": "start", "to": "it", "input": _input(node_type)}]
-        definition = {"nodes": [START, node], "connections": edges}
+        others, edges = _surroundings(node_type)
+        definition = {"nodes": [START, node, *others], "connections": edges}
         diagnostics = validate(Workflow.model_validate(definition), builtin())
         codes = {one.code for one in diagnostics} - {"unknown_reference", "placeholder"}
         assert codes == set(), (example, diagnostics)
 
 
-def _input(node_type: NodeType[Any]) -> str:
-    return node_type.input_names(node_type.examples[0])[0]
+def _surroundings(node_type: NodeType[Any]) -> tuple[list[JsonObject], list[JsonObject]]:
+    """The nodes and connections that a node needs around it to be of use."""
+    if isinstance(node_type, Trigger):
+        return [], []
+    if node_type.inputs:
+        name = node_type.input_names(node_type.examples[0])[0]
+        return [], [{"from": "start", "to": "it", "input": name}]
+    (kind,) = node_type.attaches_as()
+    others = [AGENT] if kind == "model" else [AGENT, BRAIN]
+    attached = [{"from": "it", "to": "agent", "port": kind, "input": kind}]
+    if BRAIN in others:
+        attached.append({"from": "brain", "to": "agent", "port": "model", "input": "model"})
+    return others, [{"from": "start", "to": "agent"}, *attached]
 
 
 _words = ["{{", "{{ $json", "{{ $('x') }}", "start", "set", "flow.loop", "/", "~", ""]

@@ -16,6 +16,14 @@ ASKING = definition(
     "hook > ask",
     name="Asking",
 )
+FILING = definition(
+    [
+        {"id": "start", "type": "trigger.manual"},
+        {"id": "file", "type": "data.file", "parameters": {"operation": "write", "format": "csv"}},
+    ],
+    "start > file",
+    name="Filing",
+)
 CREDENTIAL: dict[str, Any] = {
     "name": "Asking",
     "type": "http.bearer",
@@ -26,6 +34,8 @@ METHODS = ("get", "post", "patch", "delete", "put")
 # What a request must say to get as far as looking for the thing.
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/approvals/{approval_id}:answer": {"decision": "approve"},
+    "/v1/approvals/{approval_id}:delegate": {"delegate": "eve@example.com"},
+    "/v1/runs/{run_id}:rerun": {"from_node": "ask"},
     "/v1/sessions/{session_id}": {"title": "Mine now"},
     "/v1/sessions/{session_id}/messages": {"text": "Hello"},
     "/v1/workflows/{workflow_id}": {"name": "Mine now"},
@@ -39,6 +49,16 @@ async def until_found(client: httpx2.AsyncClient, path: str, key: str) -> dict[s
         while not (found := (await client.get(path)).json()[key]):
             await asyncio.sleep(0.05)
     return found[0]
+
+
+async def file_of(client: httpx2.AsyncClient) -> str:
+    """The id of a file that a run has written."""
+    created = await client.post("/v1/workflows", json={"definition": FILING})
+    url = f"/v1/workflows/{created.json()['id']}:run"
+    run = await client.post(url, params={"wait": "20s"}, json={"input": {"what": "May I?"}})
+    assert run.json()["status"] == "completed", run.text
+    (file,) = run.json()["output"][0]["binary"].values()
+    return file["id"]
 
 
 @pytest.fixture(name="things")
@@ -64,6 +84,7 @@ async def fixture_things(client: httpx2.AsyncClient) -> dict[str, str]:
         "number": "1",
         "run_id": started.json()["id"],
         "session_id": session.json()["id"],
+        "blob_id": await file_of(client),
         "approval_id": approval["id"],
         "trigger_id": trigger["id"],
         "credential_id": credential.json()["id"],

@@ -167,6 +167,7 @@ async def running(
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
         "MESH_SECRET": mesh_secret,
+        "ENGINE_BLOB_URL": (folder / "blobs").as_uri(),
         "ENGINE_CREDENTIAL_KEYS": f"test:{base64.b64encode(secrets.token_bytes(32)).decode()}",
         **_no_limits(),
         **(settings or {}),

@@ -92,7 +92,7 @@ async def test_more_of_a_wish_is_no_answer(alice: Client) -> None:
 
 async def test_a_gap_to_be_closed_over_http_asks_for_the_address(alice: Client) -> None:
     session = await alice.new_session()
-    await alice.say(session, "every weekday at 9 post “Good morning” to Slack #general")
+    await alice.say(session, "every weekday at 9 post “Good morning” to Mattermost #general")
     second = await alice.say(session, "", {"gap-1": "http"})
     assert [one["id"] for one in _asked(second)] == ["gap-1.url"]
     third = await alice.say(session, "https://hooks.example.com/x")

@@ -108,15 +108,17 @@ async def test_a_system_without_a_node_is_a_gap_with_alternatives_and_no_node_is
     alice: Client,
 ) -> None:
     session = await alice.new_session()
-    first = await alice.say(session, "every weekday at 9 post “Good morning” to Slack #general")
+    first = await alice.say(
+        session, "every weekday at 9 post “Good morning” to Mattermost #general"
+    )
     (gap,) = first.one("gap.found")["gaps"]
-    assert gap["system"] == "Slack"
+    assert gap["system"] == "Mattermost"
     assert 2 <= len(gap["alternatives"]) <= 3
     assert all(one["trade_off"] for one in gap["alternatives"])
     assert first.end["outcome"] == "asked"
-    second = await alice.say(session, "https://hooks.slack.com/services/T0/B0/x")
+    second = await alice.say(session, "https://chat.example.com/hooks/x")
     http = _nodes(second.end["workflow"]["definition"])["http.request"]
-    assert http["parameters"]["url"] == "https://hooks.slack.com/services/T0/B0/x"
+    assert http["parameters"]["url"] == "https://chat.example.com/hooks/x"
 
 
 async def test_whoever_refuses_is_let_go_politely(alice: Client) -> None:

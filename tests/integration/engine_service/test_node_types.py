@@ -41,7 +41,7 @@ async def test_every_type_is_listed_by_family_and_name(stub: Any) -> None:
     names = [one.type for one in listed]
     assert names == sorted(one.type for one in builtin())
     assert [await get(stub, name) for name in names] == listed
-    assert [one.type for one in await list_types(stub, "human")] == ["human.approval"]
+    assert [one.type for one in await list_types(stub, "human")] == ["human.approval", "human.form"]
     assert await list_types(stub, "nothing") == []
 
 

@@ -17,10 +17,14 @@ WITH_BODY = [
     if isinstance(route, APIRoute) and route.body_field
     for method in sorted(route.methods or ())
 ]
+# Pages for people without an account; a signed link, a password or nothing lets them in.
+PAGES = ("/v1/answers/", "/v1/forms/", "/v1/chats/")
 FOR_USERS = [
     (method, route.path_format.format(**dict.fromkeys(route.param_convertors, "1")))
     for route in build_rest().routes
-    if isinstance(route, APIRoute) and route.path.startswith("/v1/")
+    if isinstance(route, APIRoute)
+    and route.path.startswith("/v1/")
+    and not route.path.startswith(PAGES)
     for method in sorted(route.methods or ())
 ]
 
