@@ -14,8 +14,8 @@ demo: $(READY)            ## say a sentence, get a workflow, watch it run; ends 
 up: $(READY)              ## the whole mesh on this machine, until Ctrl-C
 	@.venv/bin/flowloom up
 
-test: $(READY)            ## every level but the long ones; at most four minutes on two cores
-	@$(PY) -m pytest -n 2 --no-loadscope-reorder -q
+test: $(READY)            ## every level but the long ones; at most four minutes on two cores, who wait a lot
+	@$(PY) -m pytest -n 3 --no-loadscope-reorder -q
 
 test-all: $(READY)        ## test, and the long ones too
 	@$(PY) -m pytest -n 2 --no-loadscope-reorder -q --long

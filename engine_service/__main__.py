@@ -5,7 +5,7 @@ import sys
 from shared import interpreter
 
 interpreter.before_imports()
-interpreter.leave_out("rich")
+interpreter.leave_out("rich", "numpy")
 
 from engine_service import server  # noqa: E402 (after the line above)
 from engine_service.vault import rotation  # noqa: E402
