@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from engine_service.catalogue import Catalogue
 from engine_service.node import Credentials, HttpClient, Network, NodeError, NodeParameters
+from engine_service.rounds import PAUSE, Rounds
 from engine_service.store import triggers
 from engine_service.store.runs import NewRun, insert_runs
 from engine_service.store.triggers import LiveTrigger
@@ -37,7 +38,6 @@ AT_ONCE = 8
 _LEASE = timedelta(minutes=3)
 _LONGEST_POLL = timedelta(minutes=1)
 _POLL = timedelta(seconds=30)
-_PAUSE = timedelta(seconds=1)
 _LONGEST_BACK_OFF = timedelta(hours=1)
 _MOST_DOUBLINGS = 10
 _LONGEST_ERROR = 1_000
@@ -76,21 +76,11 @@ class Poller:
         self._catalogue = catalogue
         self._means = means
         self._clock = clock
-        self._hinted = asyncio.Event()
+        self._rounds = Rounds("poller", database, triggers.CHANNEL, clock, _POLL)
 
     async def run(self) -> None:
         """Poll until cancelled; a database that is away is waited for."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen())
-            while True:
-                self._hinted.clear()
-                try:
-                    while await self.poll_due() == AT_ONCE:
-                        pass
-                    await self._rest(await self._next())
-                except Unavailable as error:
-                    log.warning("poller_waits", reason=error.message)
-                    await asyncio.sleep(_PAUSE.total_seconds())
+        await self._rounds.run(self._poll_all)
 
     async def poll_due(self) -> int:
         """Ask the sources of what is due, several at once.
@@ -118,14 +108,14 @@ class Poller:
     async def _ask(self, row: LiveTrigger) -> None:
         trigger = self._catalogue.find(row.type)
         if not isinstance(trigger, PollTrigger):
-            await self._failed(row, f"This engine has no trigger type {row.type}.", _PAUSE)
+            await self._failed(row, f"This engine has no trigger type {row.type}.", PAUSE)
             return
         credentials = self._means.keychain.of(row.tenant_id, row.credentials)
         try:
             parameters = trigger.Parameters.model_validate(row.parameters)
         except ValidationError as error:
             log.error("trigger_unreadable", trigger_id=row.id, error=str(error))
-            await self._failed(row, "This engine cannot read the parameters.", _PAUSE)
+            await self._failed(row, "This engine cannot read the parameters.", PAUSE)
             return
         look = _Look(row, trigger, parameters, self._outside(credentials))
         try:
@@ -187,29 +177,13 @@ class Poller:
         async with self._database.transaction() as connection:
             await triggers.end_poll(connection, row, after)
 
-    async def _next(self) -> datetime:
-        """When to look at the rows again."""
+    async def _poll_all(self) -> datetime:
+        """Poll whatever is due, and say when to look again."""
+        while await self.poll_due() == AT_ONCE:
+            pass
         async with self._database.transaction() as connection:
             due_at = await triggers.find_next_poll_at(connection)
-        now = self._clock.now()
-        # What is due and yet was not to be had is in another engine's hands at this moment.
-        return now + _POLL if due_at is None else min(max(due_at, now + _PAUSE), now + _POLL)
-
-    async def _rest(self, until: datetime) -> None:
-        """Return at a moment, or as soon as there is a hint."""
-        async with asyncio.TaskGroup() as group:
-            asleep = group.create_task(self._clock.sleep_until(until))
-            hinted = group.create_task(self._hinted.wait())
-            asleep.add_done_callback(lambda _: hinted.cancel())
-            hinted.add_done_callback(lambda _: asleep.cancel())
-
-    async def _listen(self) -> None:
-        while True:
-            try:
-                async for _ in self._database.listen(triggers.CHANNEL):
-                    self._hinted.set()
-            except Unavailable:
-                await asyncio.sleep(_PAUSE.total_seconds())
+        return self._rounds.next_look(due_at)
 
 
 def _runs(

@@ -6,7 +6,6 @@ So a tick gives one run, whichever engine dies when. PostgreSQL hints at new tri
 makes up for hints that get lost.
 """
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,19 +16,18 @@ from pydantic import ValidationError
 from engine_service.catalogue import Catalogue
 from engine_service.metrics import SCHEDULE_SKEW
 from engine_service.node import NodeParameters
+from engine_service.rounds import Rounds
 from engine_service.store import triggers
 from engine_service.store.runs import NewRun, insert_runs
 from engine_service.store.triggers import LiveTrigger
 from engine_service.trigger import ClockTrigger, TickPolicy
 from shared.clock import Clock
 from shared.database import Database
-from shared.errors import Unavailable
 from shared.ids import new_id
 
 log = structlog.get_logger()
 
 _POLL = timedelta(seconds=30)
-_PAUSE = timedelta(seconds=1)
 BATCH = 100
 _TICKS_AT_ONCE = 100
 _PUT_OFF = timedelta(hours=1)
@@ -101,19 +99,11 @@ class Scheduler:
         self._database = database
         self._catalogue = catalogue
         self._clock = clock
-        self._hinted = asyncio.Event()
+        self._rounds = Rounds("scheduler", database, triggers.CHANNEL, clock, _POLL)
 
     async def run(self) -> None:
         """Fire until cancelled; a database that is away is waited for."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen())
-            while True:
-                self._hinted.clear()
-                try:
-                    await self._rest(await self._fire_all())
-                except Unavailable as error:
-                    log.warning("scheduler_waits", reason=error.message)
-                    await asyncio.sleep(_PAUSE.total_seconds())
+        await self._rounds.run(self._fire_all)
 
     async def fire_due(self) -> int:
         """Start the runs of what is due, in one transaction.
@@ -155,11 +145,7 @@ class Scheduler:
             pass
         async with self._database.transaction() as connection:
             due_at = await triggers.find_next_fire_at(connection)
-        now = self._clock.now()
-        if due_at is None:
-            return now + _POLL
-        # What is due and yet was not to be had is in another engine's hands at this moment.
-        return min(max(due_at, now if fired else now + _PAUSE), now + _POLL)
+        return self._rounds.next_look(due_at, at_once=bool(fired))
 
     def _rhythm(self, row: LiveTrigger) -> Rhythm | None:
         """The rhythm of a row; None for one this version of the engine cannot read."""
@@ -173,22 +159,6 @@ class Scheduler:
             return Rhythm(trigger, parameters, row.timezone)
         log.error("trigger_unreadable", trigger_id=row.id, error=f"unknown type {row.type}")
         return None
-
-    async def _rest(self, until: datetime) -> None:
-        """Return at a moment, or as soon as there is a hint."""
-        async with asyncio.TaskGroup() as group:
-            asleep = group.create_task(self._clock.sleep_until(until))
-            hinted = group.create_task(self._hinted.wait())
-            asleep.add_done_callback(lambda _: hinted.cancel())
-            hinted.add_done_callback(lambda _: asleep.cancel())
-
-    async def _listen(self) -> None:
-        while True:
-            try:
-                async for _ in self._database.listen(triggers.CHANNEL):
-                    self._hinted.set()
-            except Unavailable:
-                await asyncio.sleep(_PAUSE.total_seconds())
 
 
 def upcoming(row: LiveTrigger, catalogue: Catalogue, most: int) -> list[datetime]:

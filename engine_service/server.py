@@ -261,6 +261,7 @@ def main() -> int:
     except ValidationError as error:
         sys.stderr.write(f"The engine's settings are not right.\n{error}\n")
         return 2
+    settings.forget_secrets()  # the engine starts programs that run other people's code
     telemetry.configure("engine", settings.log_level, settings.log_format)
     try:
         uvloop.run(serve(settings))

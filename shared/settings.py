@@ -3,6 +3,7 @@
 Values come from the environment only, are read once in `main()`, and are frozen from then on.
 """
 
+import os
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
@@ -58,3 +59,9 @@ class CommonSettings(BaseSettings):
         le=25,
         description="Seconds a stopping service has to finish what it began",
     )
+
+    def forget_secrets(self) -> None:
+        """Take what is secret out of the environment, so that no program we start inherits it."""
+        for name, field in type(self).model_fields.items():
+            if "Secret" in str(field.annotation):
+                os.environ.pop(name.upper(), None)

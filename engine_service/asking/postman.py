@@ -18,12 +18,13 @@ import structlog
 from engine_service.asking.delivery import Delivery
 from engine_service.asking.links import Links
 from engine_service.node import Credentials, Failed, NodeError
+from engine_service.rounds import Rounds
 from engine_service.store import notices
 from engine_service.store.approvals import StoredApproval
 from engine_service.store.notices import StoredNotice
 from shared.clock import Clock
 from shared.database import Database
-from shared.errors import AppError, Unavailable
+from shared.errors import AppError
 
 log = structlog.get_logger()
 
@@ -31,7 +32,6 @@ BATCH = 20
 _LEASE = timedelta(minutes=3)
 _PATIENCE_SECONDS = 120.0
 _POLL = timedelta(minutes=1)
-_PAUSE = timedelta(seconds=1)
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=15), timedelta(hours=1)
 _MOST_FAILURES = 12
 _LONGEST_ERROR = 500
@@ -65,21 +65,11 @@ class Postman:
         self._delivery = delivery
         self._links = links
         self._clock = clock
-        self._hinted = asyncio.Event()
+        self._rounds = Rounds("postman", database, notices.CHANNEL, clock, _POLL)
 
     async def run(self) -> None:
         """Send until cancelled; a database that is away is waited for."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen())
-            while True:
-                self._hinted.clear()
-                try:
-                    while await self.send_due() == BATCH:
-                        pass
-                    await self._rest()
-                except Unavailable as error:
-                    log.warning("postman_waits", reason=error.message)
-                    await asyncio.sleep(_PAUSE.total_seconds())
+        await self._rounds.run(self._send_all)
 
     async def send_due(self) -> int:
         """Send what is due now; how many notices there were to be sent."""
@@ -115,25 +105,13 @@ class Postman:
         async with self._database.transaction() as connection:
             await notices.save_notice(connection, notice, after)
 
-    async def _rest(self) -> None:
-        """Return when something is due, or as soon as there is a hint."""
+    async def _send_all(self) -> datetime:
+        """Send whatever is due, and say when to look again."""
+        while await self.send_due() == BATCH:
+            pass
         async with self._database.transaction() as connection:
             due_at = await notices.find_next_due_at(connection)
-        now = self._clock.now()
-        until = now + _POLL if due_at is None else min(max(due_at, now + _PAUSE), now + _POLL)
-        async with asyncio.TaskGroup() as group:
-            asleep = group.create_task(self._clock.sleep_until(until))
-            hinted = group.create_task(self._hinted.wait())
-            asleep.add_done_callback(lambda _: hinted.cancel())
-            hinted.add_done_callback(lambda _: asleep.cancel())
-
-    async def _listen(self) -> None:
-        while True:
-            try:
-                async for _ in self._database.listen(notices.CHANNEL):
-                    self._hinted.set()
-            except Unavailable:
-                await asyncio.sleep(_PAUSE.total_seconds())
+        return self._rounds.next_look(due_at)
 
 
 def _sent(notice: StoredNotice, now: datetime) -> StoredNotice:

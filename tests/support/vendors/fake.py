@@ -5,6 +5,7 @@ those names. What no route knows is answered as the vendor answers it.
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ _STEP = re.compile(r"\{(\w+)\}")
 
 
 @dataclass
-class FakeVendor:
+class FakeVendor(ABC):
     """A vendor's API on loopback.
 
     Attributes:
@@ -34,13 +35,13 @@ class FakeVendor:
     def seen(self) -> list[Seen]:
         return self.server.seen
 
+    @abstractmethod
     def routes(self) -> Mapping[str, Handle]:
         """What it does, by `METHOD /path/{step}`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refuse(self, seen: Seen) -> Answer | None:
         """How it answers whoever does not prove who asks, or asks in the wrong way."""
-        raise NotImplementedError
 
     def unknown(self, seen: Seen) -> Answer:
         """How it answers what it does not know."""
