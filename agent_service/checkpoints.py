@@ -23,7 +23,7 @@ from shared.database import DatabaseRole
 
 log = structlog.get_logger()
 
-_lease: ContextVar[Lease] = ContextVar("flowloom_lease")
+_lease: ContextVar[Lease | None] = ContextVar("flowloom_lease", default=None)
 _tenant: ContextVar[str] = ContextVar("flowloom_checkpoint_tenant")
 
 _SET_TENANT = "SELECT set_config('flowloom.tenant_id', %s, false)"
@@ -53,7 +53,7 @@ class _TenantPool(AsyncConnectionPool[_Connection]):
         self,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> AsyncGenerator[_Connection]:
-        lease = _lease.get(None)
+        lease = _lease.get()
         tenant_id = lease.tenant_id if lease else _tenant.get()
         async with super().connection(timeout) as connection:
             await connection.execute(_SET_TENANT, [tenant_id])
@@ -102,12 +102,16 @@ class Checkpoints:
         await self._pool.close()
 
     async def prune(self, tenant_id: str, session_id: str) -> None:
-        """Forget all but a conversation's latest checkpoint."""
+        """Forget all but a conversation's latest checkpoint.
+
+        Called while the session's turn is held, so that the next turn has not begun. It cannot be
+        done under the lease: the checkpointer chooses the isolation of its transaction itself.
+        """
         with _acting_for(tenant_id):
             try:
                 await self.saver.aprune([session_id], strategy="keep_latest")
             except psycopg.Error as error:
-                # The next turn may have begun to write, and its end prunes.
+                # Whoever took the turn over meanwhile prunes at its end.
                 log.info("prune_postponed", session_id=session_id, reason=type(error).__name__)
 
     async def delete(self, tenant_id: str, session_id: str) -> None:
@@ -118,8 +122,10 @@ class Checkpoints:
 
 @contextmanager
 def _acting_for(tenant_id: str) -> Generator[None]:
-    token = _tenant.set(tenant_id)
+    """Act outside any lease for the duration of a block."""
+    tenant, lease = _tenant.set(tenant_id), _lease.set(None)
     try:
         yield
     finally:
-        _tenant.reset(token)
+        _lease.reset(lease)
+        _tenant.reset(tenant)

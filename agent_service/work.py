@@ -68,8 +68,6 @@ class Work:
             log.info("turn_left", turn_id=turn.id)
         except Unavailable:
             log.warning("turn_dropped", turn_id=turn.id)
-        else:
-            await self._workshop.checkpoints.prune(turn.tenant_id, turn.session_id)
 
     async def _attempt(self, turn: StoredTurn, lease: Lease) -> None:
         try:
@@ -103,6 +101,7 @@ class Work:
             desk = self._desk(turn, lease, state)
             values = await conversation.ainvoke(given, config, context=desk, durability="sync")
             state = State.model_validate(values)
+        await self._workshop.checkpoints.prune(turn.tenant_id, turn.session_id)
         await self._history.append(lease, state.outbox)
         return state
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from bench.mesh import Mesh
 from bench.table import Figure
-from engine_service.entry import End, Entry, taken_up, writing_rows
+from engine_service.running.entry import End, Entry, taken_up, writing_rows
 from engine_service.store.journal import send_writing
 from engine_service.store.link import Link
 from engine_service.store.runs import NewRun, Taken, read_starts, send_starts

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings
 from agent_service.settings import Settings as AgentSettings
 from engine_service import metrics as engine_metrics
 from engine_service.catalogue import builtin
-from engine_service.node import AttachedNode, NodeType
+from engine_service.sdk.node import AttachedNode, NodeType
 from engine_service.settings import Settings as EngineSettings
 from gateway import metrics as gateway_metrics
 from gateway.settings import Settings as GatewaySettings

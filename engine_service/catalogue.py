@@ -11,8 +11,8 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
-from engine_service.node import Effect, NodeType
 from engine_service.nodes import NODES
+from engine_service.sdk.node import Effect, NodeType
 from engine_service.triggers import TRIGGERS
 from shared.errors import NotFound
 from shared.workflow import JsonObject

@@ -28,14 +28,15 @@ from engine_service.blobs.keeper import BlobLimits, Keeper
 from engine_service.blobs.objects import Objects
 from engine_service.blobs.showing import Results
 from engine_service.catalogue import Catalogue, builtin
-from engine_service.execute import World
+from engine_service.code.sandbox import Sandbox
+from engine_service.definitions.startable import Startables
 from engine_service.expressions import Evaluator
-from engine_service.hooks import Listeners
-from engine_service.keeping import Limits
-from engine_service.poller import Means, Poller
-from engine_service.repeating import Repeating
-from engine_service.sandbox import Sandbox
-from engine_service.scheduler import Scheduler
+from engine_service.running.execute import World
+from engine_service.running.keeping import Limits
+from engine_service.running.repeating import Repeating
+from engine_service.running.spending import Spending
+from engine_service.running.tables import Tables
+from engine_service.running.worker import Databases, Worker, WorkerOptions
 from engine_service.servicers.approvals import ApprovalServicer
 from engine_service.servicers.credentials import CredentialServicer
 from engine_service.servicers.node_types import NodeTypeServicer
@@ -46,11 +47,11 @@ from engine_service.servicers.variables import VariableServicer
 from engine_service.servicers.versions import VersionServicer
 from engine_service.servicers.workflows import WorkflowServicer
 from engine_service.settings import Settings
-from engine_service.spending import Spending
-from engine_service.startable import Startables
 from engine_service.store.line import set_defaults
-from engine_service.tables import Tables
 from engine_service.trial.simulate import Simulator
+from engine_service.triggering.hooks import Listeners
+from engine_service.triggering.poller import Means, Poller
+from engine_service.triggering.scheduler import Scheduler
 from engine_service.vault.connecting import Connecting
 from engine_service.vault.keychain import Keychain
 from engine_service.vault.sealing import Vault
@@ -59,7 +60,6 @@ from engine_service.vault.trying import Trying
 from engine_service.web.addresses import AllowList
 from engine_service.web.network import GuardedNetwork
 from engine_service.web.outgoing import GuardedHttpClient
-from engine_service.worker import Databases, Worker, WorkerOptions
 from shared import telemetry
 from shared.clock import Clock, SystemClock
 from shared.database import Database, DatabaseRole, ensure_schema

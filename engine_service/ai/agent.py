@@ -11,7 +11,7 @@ from typing import Any
 from engine_service.ai.asking import Emit, ModelParameters, ask
 from engine_service.ai.tools import Result, Tool, result_of
 from engine_service.ai.transcript import Transcript, Turn
-from engine_service.node import Failed, NodeError, Question, Resumption, Services, Waiting
+from engine_service.sdk.node import Failed, NodeError, Question, Resumption, Services, Waiting
 from shared.errors import AppError
 from shared.llm import Budget, Message, Model, OutputSchema, Request, ToolCall
 

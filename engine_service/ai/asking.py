@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from pydantic import Field
 
-from engine_service.node import (
+from engine_service.sdk.node import (
     MAIN,
     Credential,
     Done,

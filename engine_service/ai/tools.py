@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from jsonschema import Draft202012Validator
 
-from engine_service.node import Attached, Done, Effect, Failed
+from engine_service.sdk.node import Attached, Done, Effect, Failed
 from shared.llm import ToolSpec
 from shared.workflow import JsonObject
 

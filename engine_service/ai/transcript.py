@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from engine_service.ai.tools import Result
-from engine_service.node import Services
+from engine_service.sdk.node import Services
 from shared.llm import Message, Native, Reply, ToolCall, Usage
 from shared.workflow import Item, JsonObject
 

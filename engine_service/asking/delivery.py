@@ -4,9 +4,9 @@ import orjson
 
 from engine_service.asking.messages import key_of, letter_of, slack_message_of
 from engine_service.credentials.smtp_account import SmtpAccount, SmtpFields
-from engine_service.node import Credentials, Failed, HttpClient, HttpRequest, Network, NodeError
 from engine_service.protocols.account import open_account
 from engine_service.protocols.smtp import Mailer
+from engine_service.sdk.node import Credentials, Failed, HttpClient, HttpRequest, Network, NodeError
 from engine_service.store.approvals import StoredApproval
 from engine_service.store.notices import StoredNotice
 from shared.clock import Clock

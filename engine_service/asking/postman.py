@@ -17,11 +17,11 @@ import structlog
 
 from engine_service.asking.delivery import Delivery
 from engine_service.asking.links import Links
-from engine_service.node import Credentials, Failed, NodeError
-from engine_service.rounds import Rounds
+from engine_service.sdk.node import Credentials, Failed, NodeError
 from engine_service.store import notices
 from engine_service.store.approvals import StoredApproval
 from engine_service.store.notices import StoredNotice
+from engine_service.triggering.rounds import Rounds
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import AppError

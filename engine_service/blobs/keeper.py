@@ -16,9 +16,9 @@ from urllib.parse import quote
 import obstore
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine_service.blob import Blob, BlobWriter
 from engine_service.blobs.objects import Objects, Writing
-from engine_service.failure import Failed, NodeError
+from engine_service.sdk.blob import Blob, BlobWriter
+from engine_service.sdk.failure import Failed, NodeError
 from engine_service.store import blobs as rows
 from engine_service.store.blobs import NewBlob
 from shared.clock import Clock

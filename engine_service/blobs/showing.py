@@ -6,10 +6,10 @@ What is too large stays a file, which its reader can download.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from engine_service.blob import Blob, Blobs
 from engine_service.blobs.keeper import Keeper, RunBlobs
 from engine_service.encoding import encode, gather_lines
-from engine_service.failure import NodeError
+from engine_service.sdk.blob import Blob, Blobs
+from engine_service.sdk.failure import NodeError
 from engine_service.store.blobs import find_blob_of_run
 from engine_service.store.run_rows import JournalRow, StoredRun
 from shared.errors import NotFound

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from engine_service.code.results import CodeError, LogLine, Mode, SandboxResult
 from engine_service.expressions import Scope
-from engine_service.node import MAIN, Done, Failed, NodeInput, NodeParameters, Outcome, Services
+from engine_service.sdk.node import MAIN, Done, Failed, NodeInput, NodeParameters, Outcome, Services
 from engine_service.v8.pool import Limits
 from shared.errors import AppError
 from shared.workflow import Item

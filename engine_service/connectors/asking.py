@@ -12,7 +12,7 @@ from typing import Any, cast
 from engine_service.connectors.operation import Call, Operation
 from engine_service.connectors.pages import Page, following, sized
 from engine_service.connectors.vendor import Vendor
-from engine_service.node import (
+from engine_service.sdk.node import (
     Credential,
     Effect,
     Failed,

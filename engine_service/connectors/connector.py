@@ -7,7 +7,7 @@ from typing import Any, ClassVar, cast
 from engine_service.connectors.asking import Caller
 from engine_service.connectors.operation import Choice, Operation
 from engine_service.connectors.vendor import Vendor
-from engine_service.node import (
+from engine_service.sdk.node import (
     MAIN,
     ActionNode,
     Done,

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from engine_service.connectors.pages import Pages
 from engine_service.connectors.vendor import Vendor, by_status, refusal, said_in
-from engine_service.node import Failed, HttpResponse
+from engine_service.sdk.node import Failed, HttpResponse
 from engine_service.web.answers import seconds_until
 from shared.workflow import JsonObject
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 import orjson
 import yaml
 
-from engine_service.node import Failed, NodeError
+from engine_service.sdk.node import Failed, NodeError
 from shared.workflow import JsonObject
 
 LARGEST_BYTES = 5 * 1024 * 1024

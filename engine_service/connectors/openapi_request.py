@@ -7,7 +7,7 @@ from typing import Any, cast
 from urllib.parse import quote, urljoin
 
 from engine_service.connectors.openapi_document import ApiOperation, Document
-from engine_service.node import Failed, NodeError
+from engine_service.sdk.node import Failed, NodeError
 from engine_service.values.field_types import to_text
 from engine_service.values.schemas import BadSchema, Schema
 from engine_service.web.outgoing_bodies import BodyKind, Encoded, Unsendable, encode, with_query

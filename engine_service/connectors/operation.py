@@ -15,7 +15,7 @@ from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
 from engine_service.connectors.pages import Pages
-from engine_service.node import Effect, Failed, NodeError, NodeParameters
+from engine_service.sdk.node import Effect, Failed, NodeError, NodeParameters
 from engine_service.values.field_types import to_text
 from shared.workflow import JsonObject
 

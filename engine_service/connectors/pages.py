@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import urljoin
 
-from engine_service.node import HttpResponse
+from engine_service.sdk.node import HttpResponse
 from engine_service.values.paths import get_path, parse_path
 from engine_service.web.outgoing_bodies import replace_query
 from engine_service.web.pagination import next_link

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from engine_service.connectors.asking import Caller
 from engine_service.connectors.operation import Call
-from engine_service.node import Effect, Failed, NodeError
+from engine_service.sdk.node import Effect, Failed, NodeError
 from engine_service.values.field_types import to_text
 from shared.workflow import JsonObject
 

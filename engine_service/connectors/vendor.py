@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
-from engine_service.node import Credential, Failed, HttpResponse
+from engine_service.sdk.node import Credential, Failed, HttpResponse
 from engine_service.web.answers import retry_after
 from shared.workflow import JsonObject
 

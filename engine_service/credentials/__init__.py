@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from engine_service.credential import CredentialType
 from engine_service.credentials.anthropic_key import AnthropicKey
 from engine_service.credentials.discord_bot import DiscordBot
 from engine_service.credentials.github_token import GitHubToken
@@ -22,6 +21,7 @@ from engine_service.credentials.redis_account import RedisAccount
 from engine_service.credentials.slack_token import SlackToken
 from engine_service.credentials.smtp_account import SmtpAccount
 from engine_service.credentials.telegram_bot import TelegramBot
+from engine_service.sdk.credential import CredentialType
 
 CREDENTIALS: tuple[type[CredentialType[Any]], ...] = (
     HttpBearer,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from engine_service.credential import CredentialFields, SecretType, secret, with_header
-from engine_service.node import HttpRequest
+from engine_service.sdk.credential import CredentialFields, SecretType, secret, with_header
+from engine_service.sdk.node import HttpRequest
 from engine_service.web.binding import host_of
 
 VERSION = "2023-06-01"

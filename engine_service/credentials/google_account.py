@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from engine_service.credential import CredentialFields, OAuth2Type, secret
-from engine_service.oauth2 import Terms
+from engine_service.sdk.credential import CredentialFields, OAuth2Type, secret
+from engine_service.sdk.oauth2 import Terms
 
 
 class GoogleFields(CredentialFields):

@@ -6,8 +6,8 @@ from urllib.parse import quote, quote_plus
 
 from pydantic import Field
 
-from engine_service.credential import CredentialFields, SecretType, secret
-from engine_service.node import HttpRequest
+from engine_service.sdk.credential import CredentialFields, SecretType, secret
+from engine_service.sdk.node import HttpRequest
 from engine_service.web.outgoing_bodies import with_query
 
 

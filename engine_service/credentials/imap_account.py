@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from engine_service.credential import AccountType
-from engine_service.node import Network
 from engine_service.protocols.account import places_of
 from engine_service.protocols.imap import ImapFields, sign_in
+from engine_service.sdk.credential import AccountType
+from engine_service.sdk.node import Network
 
 
 class ImapAccount(AccountType[ImapFields]):

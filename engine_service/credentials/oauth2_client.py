@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from engine_service.credential import CredentialFields, OAuth2Type, secret
-from engine_service.oauth2 import Terms
+from engine_service.sdk.credential import CredentialFields, OAuth2Type, secret
+from engine_service.sdk.oauth2 import Terms
 
 
 class ClientFields(CredentialFields):

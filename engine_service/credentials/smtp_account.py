@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from engine_service.credential import AccountType
-from engine_service.node import Network
 from engine_service.protocols.account import AccountFields, Security, places_of
 from engine_service.protocols.smtp import Mailer
+from engine_service.sdk.credential import AccountType
+from engine_service.sdk.node import Network
 
 
 class SmtpFields(AccountFields):

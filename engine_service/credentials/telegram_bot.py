@@ -6,8 +6,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import Field
 
-from engine_service.credential import CredentialFields, SecretType, secret
-from engine_service.node import Failed, HttpRequest, NodeError
+from engine_service.sdk.credential import CredentialFields, SecretType, secret
+from engine_service.sdk.node import Failed, HttpRequest, NodeError
 from engine_service.web.binding import host_of
 
 

@@ -13,7 +13,7 @@ from engine_service.expressions.failure import ExpressionError
 from engine_service.expressions.scope import Json
 from engine_service.expressions.syntax import Parsed, literal_text, parse_expression, parse_program
 from engine_service.expressions.template import parse
-from engine_service.model_argument import ModelArgument
+from engine_service.sdk.model_argument import ModelArgument
 
 _FUNCTIONS = ("$fromAI", "$fromAi", "$fromai")
 _TYPES = {"string", "number", "integer", "boolean", "object", "array"}

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from engine_service.n8n.document import MAIN, Wire
 from engine_service.n8n.mapping import Mapped
-from engine_service.node import ERROR
+from engine_service.sdk.node import ERROR
 from shared.attachments import ATTACHMENTS
 from shared.workflow import JsonObject
 

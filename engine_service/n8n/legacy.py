@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
-from engine_service.node import MAIN
+from engine_service.sdk.node import MAIN
 from shared.workflow import JsonObject
 
 _DECIDING = frozenset({"flow.if", "flow.switch", "flow.filter", "data.compare"})

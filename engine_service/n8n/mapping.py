@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from engine_service.n8n.fields import CannotMap, Fields
-from engine_service.node import MAIN
+from engine_service.sdk.node import MAIN
 from shared.workflow import JsonObject
 
 __all__ = ["CannotMap", "Fields", "Mapped", "NodeMapping", "SourceNode", "Translate"]

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from engine_service.node import NodeType
 from engine_service.nodes.ai_agent import AiAgent
 from engine_service.nodes.ai_chat import AiChat
 from engine_service.nodes.ai_classify import AiClassify
@@ -58,6 +57,7 @@ from engine_service.nodes.redis_command import RedisCommand
 from engine_service.nodes.rss_read import RssRead
 from engine_service.nodes.slack_message import SlackMessage
 from engine_service.nodes.telegram_message import TelegramMessage
+from engine_service.sdk.node import NodeType
 
 NODES: tuple[type[NodeType[Any]], ...] = (
     DataSet,

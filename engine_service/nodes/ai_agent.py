@@ -20,7 +20,7 @@ from engine_service.ai.asking import (
 )
 from engine_service.ai.tools import tools_of
 from engine_service.ai.transcript import Transcript, Turn, transcripts_of
-from engine_service.node import (
+from engine_service.sdk.node import (
     MAIN,
     ActionNode,
     Done,

@@ -14,7 +14,7 @@ from engine_service.ai.asking import (
     sample_usage,
     shown,
 )
-from engine_service.node import (
+from engine_service.sdk.node import (
     MAIN,
     ActionNode,
     Done,

@@ -14,7 +14,7 @@ from engine_service.ai.asking import (
     sample_usage,
     shown,
 )
-from engine_service.node import MAIN, ActionNode, Done, Effect, NodeInput, Outcome, Services
+from engine_service.sdk.node import MAIN, ActionNode, Done, Effect, NodeInput, Outcome, Services
 from engine_service.values.samples import sample_of
 from shared.llm import Message, OutputSchema
 from shared.workflow import Item, JsonObject

@@ -17,7 +17,7 @@ from engine_service.ai.asking import (
     sample_usage,
     shown,
 )
-from engine_service.node import MAIN, ActionNode, Done, Effect, NodeInput, Outcome, Services
+from engine_service.sdk.node import MAIN, ActionNode, Done, Effect, NodeInput, Outcome, Services
 from shared.llm import Budget, Message, Model, Request, Usage
 from shared.workflow import Item, JsonObject
 

@@ -3,8 +3,8 @@
 from typing import ClassVar
 
 from engine_service.code.authoring import CodeParameters, count_lines, run_code, unchanged
-from engine_service.node import ActionNode, Done, Effect, NodeInput, Outcome, Services
-from engine_service.sandbox import Sandbox
+from engine_service.code.sandbox import Sandbox
+from engine_service.sdk.node import ActionNode, Done, Effect, NodeInput, Outcome, Services
 from shared.workflow import JsonObject
 
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, paddin
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import Field, JsonValue
 
-from engine_service.node import (
+from engine_service.sdk.node import (
     MAIN,
     ActionNode,
     Done,

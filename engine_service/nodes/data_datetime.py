@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
-from engine_service.node import (
+from engine_service.sdk.node import (
     MAIN,
     Done,
     ItemFailure,

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from engine_service.node import MAIN, Done, Failed, NodeInput, NodeParameters, Outcome, PureNode
+from engine_service.sdk.node import MAIN, Done, Failed, NodeInput, NodeParameters, Outcome, PureNode
 from engine_service.values.equality import ABSENT, value_key
 from engine_service.values.fields import FieldNames
 from shared.workflow import Item, JsonObject

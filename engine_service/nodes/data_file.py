@@ -11,10 +11,10 @@ from typing import Any, BinaryIO, ClassVar, Literal, TypeVar, cast
 
 from pydantic import Field
 
-from engine_service.blob import UNKNOWN_TYPE, Blob, BlobWriter
 from engine_service.formats import archives, calendars, documents, tables
 from engine_service.formats.failing import Unreadable
-from engine_service.node import (
+from engine_service.sdk.blob import UNKNOWN_TYPE, Blob, BlobWriter
+from engine_service.sdk.node import (
     MAIN,
     ActionNode,
     Done,

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from engine_service.node import (
+from engine_service.sdk.node import (
     MAIN,
     Done,
     ItemFailure,

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine_service.node import (
+from engine_service.sdk.node import (
     MAIN,
     Done,
     ItemFailure,

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine_service.node import (
+from engine_service.sdk.node import (
     MAIN,
     Done,
     ItemFailure,

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine_service.node import MAIN, Done, Failed, NodeInput, NodeParameters, Outcome, PureNode
+from engine_service.sdk.node import MAIN, Done, Failed, NodeInput, NodeParameters, Outcome, PureNode
 from engine_service.values.fields import FieldNames
 from engine_service.values.ordering import MISSING, sort_by
 from shared.workflow import Item, JsonObject

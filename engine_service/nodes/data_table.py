@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine_service.node import (
+from engine_service.sdk.node import (
     MAIN,
     ActionNode,
     Done,
@@ -15,7 +15,7 @@ from engine_service.node import (
     Outcome,
     Services,
 )
-from engine_service.tenant_data import Choice, Condition, Operator
+from engine_service.sdk.tenant_data import Choice, Condition, Operator
 from shared.workflow import Item, JsonObject
 
 _NAME = r"^[A-Za-z_][A-Za-z0-9_-]{0,62}$"

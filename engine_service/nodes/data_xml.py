@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
-from engine_service.node import (
+from engine_service.sdk.node import (
     MAIN,
     Done,
     ItemFailure,

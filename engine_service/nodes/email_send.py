@@ -8,9 +8,12 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine_service.blob import UNKNOWN_TYPE, Blobs
 from engine_service.credentials.smtp_account import SmtpAccount, SmtpFields
-from engine_service.node import (
+from engine_service.protocols.account import open_account
+from engine_service.protocols.letters import Attachment, Letter, seal
+from engine_service.protocols.smtp import Delivery, Mailer
+from engine_service.sdk.blob import UNKNOWN_TYPE, Blobs
+from engine_service.sdk.node import (
     MAIN,
     ActionNode,
     Done,
@@ -23,9 +26,6 @@ from engine_service.node import (
     Outcome,
     Services,
 )
-from engine_service.protocols.account import open_account
-from engine_service.protocols.letters import Attachment, Letter, seal
-from engine_service.protocols.smtp import Delivery, Mailer
 from shared.workflow import Item, JsonObject
 
 Addresses = str | list[str]

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
-from engine_service.node import (
+from engine_service.sdk.node import (
     MAIN,
     ActionNode,
     Callee,
@@ -22,7 +22,7 @@ from engine_service.node import (
     Waiting,
     Workflows,
 )
-from engine_service.run_input import items_of
+from engine_service.sdk.run_input import items_of
 from shared.workflow import Item, JsonObject
 
 TIMEOUT = "timeout"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import ClassVar
 
-from engine_service.node import (
+from engine_service.sdk.node import (
     MAIN,
     Done,
     Failed,

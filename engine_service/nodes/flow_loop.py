@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from engine_service.node import Done, NodeInput, NodeParameters, Outcome, PureNode
+from engine_service.sdk.node import Done, NodeInput, NodeParameters, Outcome, PureNode
 from shared.workflow import Item, JsonObject
 
 LOOP = "loop"

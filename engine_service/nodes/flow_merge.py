@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine_service.node import (
+from engine_service.sdk.node import (
     MAIN,
     Done,
     Failed,

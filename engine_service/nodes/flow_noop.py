@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from engine_service.node import MAIN, Done, NodeInput, NodeParameters, Outcome, PureNode
+from engine_service.sdk.node import MAIN, Done, NodeInput, NodeParameters, Outcome, PureNode
 from shared.workflow import JsonObject
 
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, cast
 
 from pydantic import Field
 
-from engine_service.node import MAIN, Failed, NodeInput, NodeParameters, Outcome, PureNode
+from engine_service.sdk.node import MAIN, Failed, NodeInput, NodeParameters, Outcome, PureNode
 from shared.attachments import ATTACHMENTS
 from shared.workflow import JsonObject
 

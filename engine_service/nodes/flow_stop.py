@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from engine_service.node import Failed, NodeInput, NodeParameters, Outcome, PureNode
+from engine_service.sdk.node import Failed, NodeInput, NodeParameters, Outcome, PureNode
 from shared.workflow import JsonObject
 
 

@@ -17,7 +17,7 @@ from engine_service.connectors.operation import (
     Method,
     Operation,
 )
-from engine_service.node import Effect, NodeError
+from engine_service.sdk.node import Effect, NodeError
 from shared.workflow import JsonObject
 
 _REPO = "/repos/{owner}/{repo}"

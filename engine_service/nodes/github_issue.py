@@ -7,7 +7,7 @@ from pydantic import Field
 from engine_service.connectors.connector import Connector
 from engine_service.connectors.github import GITHUB, PAGES
 from engine_service.connectors.operation import OPERATION, Call, Choice, Listing, Operation
-from engine_service.node import Effect
+from engine_service.sdk.node import Effect
 from shared.workflow import JsonObject
 
 _ISSUES = "/repos/{owner}/{repo}/issues"

@@ -9,7 +9,7 @@ from engine_service.connectors.asking import Caller
 from engine_service.connectors.connector import Connector
 from engine_service.connectors.google import CREDENTIAL_TYPES, google, pages
 from engine_service.connectors.operation import OPERATION, Call, Choice, Listing, Operation
-from engine_service.node import Effect, NodeError
+from engine_service.sdk.node import Effect, NodeError
 from shared.workflow import JsonObject
 
 _EVENTS = "/calendars/{calendar}/events"

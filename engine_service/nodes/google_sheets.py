@@ -11,7 +11,7 @@ from engine_service.connectors.connector import Connector
 from engine_service.connectors.google import CREDENTIAL_TYPES, google
 from engine_service.connectors.operation import OPERATION, Call, Choice, Operation
 from engine_service.connectors.sheet import Extra, Input, Place, Sheet
-from engine_service.node import (
+from engine_service.sdk.node import (
     MAIN,
     Done,
     Effect,

@@ -12,7 +12,7 @@ from engine_service.connectors.operation import Call
 from engine_service.connectors.pages import Page
 from engine_service.connectors.vendor import Vendor, by_status, refusal, said_in
 from engine_service.credentials import HTTP_TYPES
-from engine_service.node import (
+from engine_service.sdk.node import (
     MAIN,
     ActionNode,
     Done,

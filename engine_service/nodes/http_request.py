@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine_service.blob import UNKNOWN_TYPE
 from engine_service.credentials import HTTP_TYPES
-from engine_service.node import (
+from engine_service.sdk.blob import UNKNOWN_TYPE
+from engine_service.sdk.node import (
     MAIN,
     ActionNode,
     BodyStream,

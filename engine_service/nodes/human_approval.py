@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from engine_service.node import (
+from engine_service.sdk.node import (
     ActionNode,
     Done,
     Effect,
@@ -14,7 +14,7 @@ from engine_service.node import (
     Services,
     Waiting,
 )
-from engine_service.question import Question
+from engine_service.sdk.question import Question
 from engine_service.values.asking import (
     TIMEOUT,
     AskingParameters,

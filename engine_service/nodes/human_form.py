@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from engine_service.node import (
+from engine_service.sdk.node import (
     MAIN,
     ActionNode,
     Done,
@@ -15,7 +15,7 @@ from engine_service.node import (
     Services,
     Waiting,
 )
-from engine_service.question import Question
+from engine_service.sdk.question import Question
 from engine_service.values.asking import (
     TIMEOUT,
     AskingParameters,

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from engine_service.ai.asking import KEYS, ModelParameters
-from engine_service.node import AttachedNode
+from engine_service.sdk.node import AttachedNode
 from shared.workflow import JsonObject
 
 

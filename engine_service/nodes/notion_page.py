@@ -9,7 +9,7 @@ from engine_service.connectors.connector import Connector
 from engine_service.connectors.operation import OPERATION, Call, Choice, Listing, Operation
 from engine_service.connectors.pages import Pages
 from engine_service.connectors.vendor import Vendor, by_status, refusal, said_in
-from engine_service.node import Effect, Failed, HttpResponse
+from engine_service.sdk.node import Effect, Failed, HttpResponse
 from shared.workflow import JsonObject
 
 _ID = Field(min_length=1, max_length=100, description="The page's id")

@@ -13,7 +13,7 @@ from engine_service.connectors.openapi_document import Document, read_document
 from engine_service.connectors.openapi_request import Wanted, Written, findings, write
 from engine_service.connectors.vendor import Vendor, by_status, said_in
 from engine_service.credentials import HTTP_TYPES
-from engine_service.node import (
+from engine_service.sdk.node import (
     MAIN,
     ActionNode,
     Done,

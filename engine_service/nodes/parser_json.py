@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from engine_service.node import AttachedNode, NodeParameters
+from engine_service.sdk.node import AttachedNode, NodeParameters
 from shared.workflow import JsonObject
 
 

@@ -8,7 +8,12 @@ import psycopg
 from pydantic import Field
 
 from engine_service.credentials.postgres_account import PostgresAccount
-from engine_service.node import (
+from engine_service.protocols import statements
+from engine_service.protocols.account import open_account
+from engine_service.protocols.postgres import Connection, PostgresFields, connected, failure, run
+from engine_service.protocols.sql_values import to_json
+from engine_service.protocols.statements import Statement
+from engine_service.sdk.node import (
     MAIN,
     ActionNode,
     Done,
@@ -21,11 +26,6 @@ from engine_service.node import (
     Outcome,
     Services,
 )
-from engine_service.protocols import statements
-from engine_service.protocols.account import open_account
-from engine_service.protocols.postgres import Connection, PostgresFields, connected, failure, run
-from engine_service.protocols.sql_values import to_json
-from engine_service.protocols.statements import Statement
 from shared.workflow import Item, JsonObject
 
 Operation = Literal["query", "select", "insert", "update", "upsert", "delete"]

@@ -8,7 +8,9 @@ import orjson
 from pydantic import Field
 
 from engine_service.credentials.redis_account import RedisAccount
-from engine_service.node import (
+from engine_service.protocols.account import open_account
+from engine_service.protocols.redis import Argument, Client, RedisFields, connected
+from engine_service.sdk.node import (
     MAIN,
     ActionNode,
     Done,
@@ -21,8 +23,6 @@ from engine_service.node import (
     Outcome,
     Services,
 )
-from engine_service.protocols.account import open_account
-from engine_service.protocols.redis import Argument, Client, RedisFields, connected
 from shared.workflow import Item, JsonObject
 
 CommandName = Literal[

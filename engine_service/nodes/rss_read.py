@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from engine_service.node import (
+from engine_service.protocols.feeds import example_entry, read_feed
+from engine_service.sdk.node import (
     MAIN,
     ActionNode,
     Done,
@@ -19,7 +20,6 @@ from engine_service.node import (
     Outcome,
     Services,
 )
-from engine_service.protocols.feeds import example_entry, read_feed
 from shared.workflow import Item, JsonObject
 
 _ACCEPT = "application/rss+xml, application/atom+xml, application/xml;q=0.9, */*;q=0.5"

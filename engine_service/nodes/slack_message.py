@@ -12,7 +12,7 @@ from engine_service.connectors.connector import Connector
 from engine_service.connectors.operation import OPERATION, Call, Choice, Listing, Operation
 from engine_service.connectors.pages import Pages
 from engine_service.connectors.vendor import Vendor, by_status, refusal, said_in
-from engine_service.node import Effect, Failed, HttpRequest, HttpResponse, NodeError
+from engine_service.sdk.node import Effect, Failed, HttpRequest, HttpResponse, NodeError
 from shared.workflow import JsonObject
 
 _CODES = {

@@ -7,7 +7,7 @@ from pydantic import Field
 from engine_service.connectors.connector import Connector
 from engine_service.connectors.operation import OPERATION, Call, Choice, Operation
 from engine_service.connectors.vendor import Vendor, by_status, said_in
-from engine_service.node import Effect, Failed, HttpResponse
+from engine_service.sdk.node import Effect, Failed, HttpResponse
 from shared.workflow import JsonObject
 
 ParseMode = Literal["Markdown", "MarkdownV2", "HTML"]

@@ -5,8 +5,8 @@ from typing import Literal, TypeVar
 
 from pydantic import Field
 
-from engine_service.credential import CredentialFields, secret
-from engine_service.node import Credentials, Failed, NodeError
+from engine_service.sdk.credential import CredentialFields, secret
+from engine_service.sdk.node import Credentials, Failed, NodeError
 from engine_service.web.addresses import canonical_host
 
 Security = Literal["tls", "starttls", "none"]

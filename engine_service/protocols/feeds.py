@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import feedparser
 
-from engine_service.failure import Failed, NodeError
+from engine_service.sdk.failure import Failed, NodeError
 from engine_service.values.markup import BadMarkup, parse_html, text_of
 from shared.workflow import JsonObject
 

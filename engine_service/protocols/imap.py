@@ -18,9 +18,9 @@ from imap_tools.errors import ImapToolsError, MailboxFolderStatusError, MailboxL
 from imap_tools.mailbox import BaseMailBox
 from pydantic import Field
 
-from engine_service.failure import Failed, NodeError
-from engine_service.node import Network
 from engine_service.protocols.account import AccountFields
+from engine_service.sdk.failure import Failed, NodeError
+from engine_service.sdk.node import Network
 from shared.workflow import JsonObject
 
 SECONDS = 30.0

@@ -14,7 +14,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, getaddresses
 
-from engine_service.node import Failed, NodeError
+from engine_service.sdk.node import Failed, NodeError
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LOCAL_DOMAIN = "flowloom.invalid"

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from engine_service.node import NodeParameters
+from engine_service.sdk.node import NodeParameters
 
 
 class PollParameters(NodeParameters):

@@ -16,8 +16,8 @@ from psycopg import sql
 from psycopg.rows import DictRow, dict_row
 from pydantic import Field
 
-from engine_service.node import Failed, Network, NodeError, Place
 from engine_service.protocols.account import AccountFields, Security
+from engine_service.sdk.node import Failed, Network, NodeError, Place
 from shared.workflow import JsonObject
 
 _CONNECT_SECONDS = 15

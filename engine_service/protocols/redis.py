@@ -13,8 +13,8 @@ from pydantic import Field
 from redis import exceptions as errors
 from redis.asyncio.connection import Connection
 
-from engine_service.node import Failed, Network, NodeError
 from engine_service.protocols.account import AccountFields, Security
+from engine_service.sdk.node import Failed, Network, NodeError
 
 SECONDS = 30.0
 Argument = str | int | float | bytes

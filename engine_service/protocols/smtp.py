@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import aiosmtplib
 from aiosmtplib import errors
 
-from engine_service.node import Failed, Network, NodeError
 from engine_service.protocols.account import AccountFields
 from engine_service.protocols.letters import Letter, seal
+from engine_service.sdk.node import Failed, Network, NodeError
 
 SECONDS = 60.0
 _HOSTNAME = "localhost"

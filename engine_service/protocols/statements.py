@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import sql
 
-from engine_service.node import Failed, NodeError
+from engine_service.sdk.node import Failed, NodeError
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from typing import Any
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine_service import wire_approvals as wire
 from engine_service.asking.answering import Said, take_answer, too_late
 from engine_service.asking.delegating import HandingOver, hand_over
 from engine_service.asking.links import Bearer, Links
@@ -13,7 +12,8 @@ from engine_service.store import answers, approvals, notices
 from engine_service.store.approvals import StoredApproval
 from engine_service.values.filled import read_fields
 from engine_service.values.votes import part_of
-from engine_service.wire_approvals import Story, to_approval_for_bearer
+from engine_service.wire import approvals as wire
+from engine_service.wire.approvals import Story, to_approval_for_bearer
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import Conflict, Forbidden, InvalidInput, Violation

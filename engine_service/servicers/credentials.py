@@ -5,15 +5,15 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, StringConstraints, ValidationError
 
-from engine_service import wire_credentials as wire
-from engine_service.credential import CredentialType, OAuth2Type
 from engine_service.credentials import BY_TYPE
+from engine_service.sdk.credential import CredentialType, OAuth2Type
 from engine_service.store import credentials as store
 from engine_service.store.credentials import READY, UNCONNECTED, StoredCredential
 from engine_service.vault.connecting import Connecting
 from engine_service.vault.drafts import Draft, draft, kind_of, read_data, redraft
 from engine_service.vault.keychain import Contents, Keychain
 from engine_service.vault.trying import Trying
+from engine_service.wire import credentials as wire
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import Conflict, InvalidInput

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from engine_service import wire_workflows as wire
 from engine_service.catalogue import Catalogue, NodeTypeNotFound, describe
+from engine_service.wire import workflows as wire
 from shared.pb.flowloom.engine.v1 import node_type_service_pb2, node_type_service_pb2_grpc
 from shared.rpc import call
 

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
-from engine_service import wire
 from engine_service.blobs.showing import Results
-from engine_service.failure import NodeError
-from engine_service.feed import Feed
-from engine_service.journal import Journal
-from engine_service.repeating import From, Repeating
+from engine_service.running.feed import Feed
+from engine_service.running.journal import Journal
+from engine_service.running.repeating import From, Repeating
+from engine_service.running.worker import Databases
+from engine_service.sdk.failure import NodeError
 from engine_service.store import runs, workflows
 from engine_service.store.run_rows import (
     StoredRun,
@@ -19,7 +19,7 @@ from engine_service.store.run_rows import (
     read_journal,
 )
 from engine_service.store.runs import NewRun
-from engine_service.worker import Databases
+from engine_service.wire import runs as wire
 from shared.clock import Clock
 from shared.errors import Conflict, InvalidInput, Unavailable, Violation
 from shared.identity import Principal, Role

@@ -5,13 +5,13 @@ from typing import Any, cast
 
 import orjson
 
-from engine_service import wire_workflows as wire
-from engine_service.events import iteration_text
-from engine_service.run_input import items_of
-from engine_service.state import Execution
+from engine_service.core.events import iteration_text
+from engine_service.core.state import Execution
+from engine_service.sdk.run_input import items_of
 from engine_service.store.variables import read_variables
 from engine_service.trial.rehearsal import PlannedEffect
 from engine_service.trial.simulate import Report, Simulator, Trial
+from engine_service.wire import workflows as wire
 from shared.database import Database
 from shared.errors import InvalidInput, Violation
 from shared.pb.flowloom.engine.v1 import (

@@ -12,20 +12,12 @@ from typing import Any
 
 import orjson
 
-from engine_service import hooks
-from engine_service import wire_workflows as wire
 from engine_service.blobs.showing import Results
 from engine_service.encoding import NotJson, encode
-from engine_service.feed import Feed, Ticket
-from engine_service.hooks import Answer, Listener, Listeners
-from engine_service.journal import Journal
-from engine_service.run_input import items_of
-from engine_service.scheduler import upcoming
-from engine_service.store import triggers
-from engine_service.store.run_rows import get_run
-from engine_service.store.runs import InsertedRun, NewRun
-from engine_service.store.triggers import LiveTrigger
-from engine_service.trigger import (
+from engine_service.running.feed import Feed, Ticket
+from engine_service.running.journal import Journal
+from engine_service.sdk.run_input import items_of
+from engine_service.sdk.trigger import (
     Accepted,
     Answered,
     HostedTrigger,
@@ -33,7 +25,15 @@ from engine_service.trigger import (
     Refused,
     Trigger,
 )
-from engine_service.wire import to_run
+from engine_service.store import triggers
+from engine_service.store.run_rows import get_run
+from engine_service.store.runs import InsertedRun, NewRun
+from engine_service.store.triggers import LiveTrigger
+from engine_service.triggering import hooks
+from engine_service.triggering.hooks import Answer, Listener, Listeners
+from engine_service.triggering.scheduler import upcoming
+from engine_service.wire import workflows as wire
+from engine_service.wire.runs import to_run
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import InvalidInput, NotFound, Violation

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import orjson
 from pydantic import BaseModel, StringConstraints, ValidationError
 
-from engine_service import wire_credentials as wire
 from engine_service.store import variables as store
 from engine_service.store.variables import StoredVariable
+from engine_service.wire import credentials as wire
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import Conflict, InvalidInput, Violation

@@ -6,10 +6,10 @@ from typing import Any
 
 import jsonpatch
 
-from engine_service import hidden
-from engine_service import wire_workflows as wire
 from engine_service.catalogue import builtin
+from engine_service.definitions import hidden
 from engine_service.store import versions, workflows
+from engine_service.wire import workflows as wire
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import InvalidInput, Violation

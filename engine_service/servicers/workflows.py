@@ -10,18 +10,18 @@ import orjson
 from pydantic import BaseModel, StringConstraints, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine_service import hidden
-from engine_service import wire_workflows as wire
 from engine_service.catalogue import Catalogue
-from engine_service.checks.diagnostic import Diagnostic
-from engine_service.live_triggers import carried_over, live_triggers, refuse_taken
+from engine_service.definitions import hidden
+from engine_service.definitions.checks.diagnostic import Diagnostic
+from engine_service.definitions.readiness import readiness, warnings
+from engine_service.definitions.validate import in_order, is_valid, require_valid, validate_document
 from engine_service.n8n import import_document
-from engine_service.readiness import readiness, warnings
 from engine_service.store import triggers, versions, workflows
 from engine_service.store.versions import StoredVersion
 from engine_service.store.workflows import StoredWorkflow
-from engine_service.validate import in_order, is_valid, require_valid, validate_document
-from engine_service.wire_imports import to_import_report
+from engine_service.triggering.live_triggers import carried_over, live_triggers, refuse_taken
+from engine_service.wire import workflows as wire
+from engine_service.wire.imports import to_import_report
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import Conflict, InvalidInput, Violation

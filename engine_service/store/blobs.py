@@ -11,7 +11,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine_service.blob import Blob
+from engine_service.sdk.blob import Blob
 
 _INSERT = sa.text("""
 INSERT INTO engine.blobs (id, tenant_id, file_name, media_type, created_at)

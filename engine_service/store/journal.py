@@ -16,8 +16,7 @@ import orjson
 import psycopg
 
 from engine_service import dispatch
-from engine_service.encoding import decode
-from engine_service.events import (
+from engine_service.core.events import (
     AnyFact,
     Key,
     NodeAnswered,
@@ -27,6 +26,7 @@ from engine_service.events import (
     NodeWaited,
     parse_iteration,
 )
+from engine_service.encoding import decode
 from engine_service.store import line
 from engine_service.store.families import cancel_below
 from engine_service.store.hints import NOTIFY, Hint

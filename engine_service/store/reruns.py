@@ -6,7 +6,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine_service.events import Key, iteration_text, parse_iteration
+from engine_service.core.events import Key, iteration_text, parse_iteration
 
 _ENDED = sa.text(
     "SELECT node_id, iteration FROM engine.journal WHERE run_id = :run_id AND kind = 'finished'"

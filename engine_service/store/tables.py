@@ -9,7 +9,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine_service.tenant_data import Choice, Condition
+from engine_service.sdk.tenant_data import Choice, Condition
 from shared.workflow import JsonObject
 
 _COLUMNS = "id, fields, created_at, updated_at"

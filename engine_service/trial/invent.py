@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from engine_service.definitions.program import Program
 from engine_service.expressions.template import find_expressions, json_paths
-from engine_service.program import Program
-from engine_service.trigger import ClockTrigger, Trigger, WebhookTrigger
+from engine_service.sdk.trigger import ClockTrigger, Trigger, WebhookTrigger
 from engine_service.values.samples import sample_of
 from shared.workflow import Item, JsonObject
 

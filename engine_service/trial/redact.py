@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
-from engine_service.hidden import HIDDEN, SECRET_WORDS, is_secret_name
+from engine_service.definitions.hidden import HIDDEN, SECRET_WORDS, is_secret_name
 
 _USER_PART = re.compile(r"(?<=://)[^/?#@\s]+@")
 _QUERY_PART = re.compile(rf"([?&][^=&#\s]*(?:{SECRET_WORDS})[^=&#\s]*=)[^&#\s]+", re.IGNORECASE)

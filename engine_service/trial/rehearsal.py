@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engine_service.node import (
+from engine_service.definitions.program import Program
+from engine_service.sdk.node import (
     ERROR,
     ActionNode,
     Callee,
@@ -25,9 +26,8 @@ from engine_service.node import (
     Services,
     Workflows,
 )
-from engine_service.program import Program
+from engine_service.sdk.trigger import Trigger
 from engine_service.trial.redact import redact
-from engine_service.trigger import Trigger
 from shared.workflow import Item, JsonObject
 
 _MOST_EFFECTS = 1_000

@@ -14,23 +14,23 @@ from typing import Any
 
 import orjson
 
-from engine_service.attempt import Call, RunFacts
-from engine_service.calls import Calls
 from engine_service.catalogue import Catalogue
-from engine_service.checks.diagnostic import Diagnostic, Severity
-from engine_service.decide import Complete, Fail, Run, decide, next_due
+from engine_service.core.decide import Complete, Fail, Run, decide, next_due
+from engine_service.core.events import Key, NodeAnswered
+from engine_service.core.state import Execution, RunState
+from engine_service.definitions.checks.diagnostic import Diagnostic, Severity
+from engine_service.definitions.program import Program
+from engine_service.definitions.startable import startable_of
+from engine_service.definitions.validate import is_valid, validate
 from engine_service.encoding import encode
-from engine_service.events import Key, NodeAnswered
-from engine_service.execute import Executor, Limits, Result, Silence, World
 from engine_service.expressions import Evaluator
-from engine_service.node import ChildEnd, ChildRun
-from engine_service.program import Program
-from engine_service.run_input import items_of
-from engine_service.startable import startable_of
-from engine_service.state import Execution, RunState
+from engine_service.running.attempt import Call, RunFacts
+from engine_service.running.calls import Calls
+from engine_service.running.execute import Executor, Limits, Result, Silence, World
+from engine_service.sdk.node import ChildEnd, ChildRun
+from engine_service.sdk.run_input import items_of
 from engine_service.trial.invent import invent_items
 from engine_service.trial.rehearsal import Answers, PlannedEffect, Refusal, Rehearsal, rehearse
-from engine_service.validate import is_valid, validate
 from shared.clock import Clock, ManualClock
 from shared.errors import InvalidInput, Violation
 from shared.workflow import Item, Workflow, pointer

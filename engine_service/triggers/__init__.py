@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from engine_service.trigger import Trigger
+from engine_service.sdk.trigger import Trigger
 from engine_service.triggers.chat import ChatTrigger
 from engine_service.triggers.email import EmailTrigger
 from engine_service.triggers.error import ErrorTrigger

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
-from engine_service.node import NodeParameters
-from engine_service.trigger import Accepted, HostedTrigger, IncomingRequest, Refused
+from engine_service.sdk.node import NodeParameters
+from engine_service.sdk.trigger import Accepted, HostedTrigger, IncomingRequest, Refused
 from engine_service.web.request_bodies import UnreadableBody, read_body
 from engine_service.web.signatures import Proof, Wrong, verify
 from shared.errors import Violation

@@ -10,7 +10,7 @@ from engine_service.credentials.imap_account import ImapAccount
 from engine_service.protocols.account import open_account
 from engine_service.protocols.imap import ImapFields, Look, Mail, Mark, look, mark_seen
 from engine_service.protocols.polling import PollParameters
-from engine_service.trigger import Found, Outside, Polled, PollTrigger
+from engine_service.sdk.trigger import Found, Outside, Polled, PollTrigger
 from shared.workflow import Item, JsonObject
 
 

@@ -2,8 +2,8 @@
 
 from typing import ClassVar
 
-from engine_service.node import NodeParameters
-from engine_service.trigger import Trigger
+from engine_service.sdk.node import NodeParameters
+from engine_service.sdk.trigger import Trigger
 from shared.workflow import JsonObject
 
 

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from engine_service.node import MAIN, Done, NodeInput, NodeParameters, Outcome
-from engine_service.trigger import Accepted, HostedTrigger, IncomingRequest, Refused
+from engine_service.sdk.node import MAIN, Done, NodeInput, NodeParameters, Outcome
+from engine_service.sdk.trigger import Accepted, HostedTrigger, IncomingRequest, Refused
 from engine_service.values.filled import read_fields
 from engine_service.values.forms import (
     FormField,

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, cast
 
 from pydantic import Field
 
-from engine_service.node import NodeParameters
-from engine_service.trigger import Accepted, Answered, IncomingRequest, Refused, WebhookTrigger
+from engine_service.sdk.node import NodeParameters
+from engine_service.sdk.trigger import Accepted, Answered, IncomingRequest, Refused, WebhookTrigger
 from engine_service.web.request_bodies import UnreadableBody, read_body
 from engine_service.web.signatures import Proof, Wrong, verify
 from shared.workflow import JsonObject

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from engine_service.node import MAIN, Done, NodeInput, NodeParameters, Outcome
-from engine_service.trigger import Trigger
+from engine_service.sdk.node import MAIN, Done, NodeInput, NodeParameters, Outcome
+from engine_service.sdk.trigger import Trigger
 from engine_service.values.forms import FormField, check_fields, defaults_of, form_schema
 from shared.workflow import JsonObject
 

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from engine_service.node import Failed, HttpRequest, NodeError
 from engine_service.protocols.feeds import Entry, example_entry, read_feed
 from engine_service.protocols.polling import PollParameters
-from engine_service.trigger import Found, Outside, Polled, PollTrigger
+from engine_service.sdk.node import Failed, HttpRequest, NodeError
+from engine_service.sdk.trigger import Found, Outside, Polled, PollTrigger
 from shared.workflow import Item, JsonObject
 
 _ACCEPT = "application/rss+xml, application/atom+xml, application/xml;q=0.9, */*;q=0.5"

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from engine_service.node import NodeParameters
-from engine_service.trigger import ClockTrigger, TickPolicy
+from engine_service.sdk.node import NodeParameters
+from engine_service.sdk.trigger import ClockTrigger, TickPolicy
 from engine_service.values.ticks import (
     BadCron,
     CronReading,

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from engine_service.node import NodeParameters
-from engine_service.trigger import Accepted, IncomingRequest, Refused, WebhookTrigger
+from engine_service.sdk.node import NodeParameters
+from engine_service.sdk.trigger import Accepted, IncomingRequest, Refused, WebhookTrigger
 from engine_service.web.request_bodies import UnreadableBody, read_body, read_query
 from engine_service.web.signatures import Proof, Sender, Verified, Wrong, verify
 from shared.workflow import Item, JsonObject

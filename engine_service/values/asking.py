@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine_service.node import NodeParameters
-from engine_service.question import Notice
+from engine_service.sdk.node import NodeParameters
+from engine_service.sdk.question import Notice
 from engine_service.values.forms import is_address
 from shared.workflow import Item, JsonObject
 

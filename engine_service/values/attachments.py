@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
-from engine_service.failure import Failed, NodeError
+from engine_service.sdk.failure import Failed, NodeError
 from shared.workflow import Item, JsonObject
 
 

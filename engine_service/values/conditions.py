@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine_service.node import Failed, NodeError
+from engine_service.sdk.node import Failed, NodeError
 from engine_service.values import patterns
 from engine_service.values.field_types import FieldType, NotOfType, convert, same
 from engine_service.values.patterns import BadPattern

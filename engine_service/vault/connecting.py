@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import jwt
 import structlog
 
-from engine_service import oauth2
-from engine_service.credential import OAuth2Type
-from engine_service.node import HttpClient, NodeError
-from engine_service.oauth2 import Terms, TokenRefused, Tokens
+from engine_service.sdk import oauth2
+from engine_service.sdk.credential import OAuth2Type
+from engine_service.sdk.node import HttpClient, NodeError
+from engine_service.sdk.oauth2 import Terms, TokenRefused, Tokens
 from engine_service.store import credentials as store
 from engine_service.store.credentials import READY, UNCONNECTED, StoredCredential
 from engine_service.vault.keychain import Contents, Keychain, OpenCredential

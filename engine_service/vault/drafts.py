@@ -11,8 +11,8 @@ from typing import Any, cast
 import orjson
 from pydantic import ValidationError
 
-from engine_service.credential import CredentialFields, CredentialType
 from engine_service.credentials import BY_TYPE
+from engine_service.sdk.credential import CredentialFields, CredentialType
 from engine_service.web.binding import Binding
 from shared.errors import InvalidInput, Violation
 from shared.workflow import JsonObject, pointer, violations_of

@@ -17,8 +17,9 @@ import structlog
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine_service import oauth2
-from engine_service.credential import (
+from engine_service.credentials import BY_TYPE
+from engine_service.sdk import oauth2
+from engine_service.sdk.credential import (
     AccountType,
     CredentialFields,
     CredentialType,
@@ -26,9 +27,8 @@ from engine_service.credential import (
     SecretType,
     with_header,
 )
-from engine_service.credentials import BY_TYPE
-from engine_service.node import Failed, HttpClient, HttpRequest, NodeError
-from engine_service.oauth2 import Terms, TokenRefused, Tokens
+from engine_service.sdk.node import Failed, HttpClient, HttpRequest, NodeError
+from engine_service.sdk.oauth2 import Terms, TokenRefused, Tokens
 from engine_service.store import credentials as store
 from engine_service.store.credentials import EXPIRED, READY, UNCONNECTED, StoredCredential, whose
 from engine_service.vault.sealing import Sealed, Vault

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from engine_service.node import Credential
+from engine_service.sdk.node import Credential
 from shared.errors import InvalidInput
 from shared.llm import Model
 from shared.llms import PROVIDERS, LlmSettings, Models, connect

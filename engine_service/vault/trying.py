@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engine_service.credential import AccountType
-from engine_service.node import HttpClient, HttpRequest, Network, NodeError
+from engine_service.sdk.credential import AccountType
+from engine_service.sdk.node import HttpClient, HttpRequest, Network, NodeError
 from engine_service.vault.keychain import OpenCredential
 from shared.errors import InvalidInput, Violation
 

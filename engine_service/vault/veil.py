@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from engine_service.node import Done, Failed, Outcome, Response, Waiting
+from engine_service.sdk.node import Done, Failed, Outcome, Response, Waiting
 
 Hide = Callable[[str], str]
 

@@ -23,7 +23,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import idna
 
-from engine_service.node import Failed, NodeError
+from engine_service.sdk.node import Failed, NodeError
 
 Address = IPv4Address | IPv6Address
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import orjson
 
-from engine_service.node import Failed, HttpResponse, NodeError
+from engine_service.sdk.node import Failed, HttpResponse, NodeError
 
 AnswerKind = Literal["auto", "json", "text", "base64"]
 

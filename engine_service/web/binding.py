@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from engine_service.node import NodeError
+from engine_service.sdk.node import NodeError
 from engine_service.web.addresses import DEFAULT_PORTS, canonical_host
 
 

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
-from engine_service.blob import UNKNOWN_TYPE, Blob, Blobs
-from engine_service.node import BodyStream, Failed, HttpResponse, NodeError
+from engine_service.sdk.blob import UNKNOWN_TYPE, Blob, Blobs
+from engine_service.sdk.node import BodyStream, Failed, HttpResponse, NodeError
 from engine_service.values.attachments import file_id
 from engine_service.values.field_types import to_text
 from engine_service.web.outgoing_bodies import Unsendable, part, quoted

@@ -11,7 +11,7 @@ import ssl
 
 import aiohappyeyeballs
 
-from engine_service.node import Failed, NodeError, Place
+from engine_service.sdk.node import Failed, NodeError, Place
 from engine_service.web.addresses import AllowList, Guard, Resolver, canonical_host, resolve
 
 CONNECT_SECONDS = 10.0

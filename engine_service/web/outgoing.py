@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urljoin
 
-from engine_service.node import Credential, Failed, HttpRequest, HttpResponse, NodeError
+from engine_service.sdk.node import Credential, Failed, HttpRequest, HttpResponse, NodeError
 from engine_service.web.addresses import AllowList, Guard, Resolver, Target, read_target, resolve
 from engine_service.web.sdk_transport import SdkTransport
 from engine_service.web.transport import Limits, Progress, Transport

@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine_service.node import Failed, HttpResponse, NodeError
+from engine_service.sdk.node import Failed, HttpResponse, NodeError
 from engine_service.values.field_types import to_text
 from engine_service.values.paths import get_path, parse_path
 from engine_service.web.outgoing_bodies import replace_query

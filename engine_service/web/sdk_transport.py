@@ -11,7 +11,7 @@ from typing import cast
 import httpcore2
 import httpx2
 
-from engine_service.node import Credential, NodeError
+from engine_service.sdk.node import Credential, NodeError
 from engine_service.web.addresses import Guard, canonical_host
 
 

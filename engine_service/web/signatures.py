@@ -16,7 +16,7 @@ from typing import Any, Literal, cast
 
 import jwt
 
-from engine_service.trigger import IncomingRequest
+from engine_service.sdk.trigger import IncomingRequest
 from shared.workflow import JsonObject
 
 Sender = Literal["none", "header", "basic", "jwt", "standard_webhooks", "github", "slack", "stripe"]

@@ -19,7 +19,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from engine_service.node import BodyStream, Failed, HttpRequest, HttpResponse, NodeError
+from engine_service.sdk.node import BodyStream, Failed, HttpRequest, HttpResponse, NodeError
 from engine_service.web.addresses import Guard, Target
 from engine_service.web.decoding import BadEncoding, Decoder, decoder_for
 

@@ -17,8 +17,8 @@ import pytest
 
 from engine_service.code.python_rules import FORBIDDEN, read_python
 from engine_service.code.results import SYNTAX, CodeError, Mode
+from engine_service.code.sandbox import Sandbox
 from engine_service.expressions import Evaluator, ExpressionError, Scope, compile_parameters
-from engine_service.sandbox import Sandbox
 from engine_service.v8.pool import Limits
 from tests.support.recorded import DATA, lines_of
 

@@ -9,9 +9,9 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from engine_service.catalogue import builtin
-from engine_service.credential import CredentialType, OAuth2Type, SecretType
 from engine_service.credentials import BY_TYPE, CREDENTIALS
-from engine_service.node import HttpRequest
+from engine_service.sdk.credential import CredentialType, OAuth2Type, SecretType
+from engine_service.sdk.node import HttpRequest
 from engine_service.vault.drafts import draft
 from engine_service.web.addresses import read_target
 from engine_service.web.binding import Binding

@@ -13,13 +13,13 @@ import pytest
 from pydantic import Field
 
 from engine_service.catalogue import Catalogue, builtin
+from engine_service.code.sandbox import Sandbox
 from engine_service.expressions import Evaluator
 from engine_service.n8n import import_document
 from engine_service.n8n.mapping import Mapped, NodeMapping, SourceNode
 from engine_service.n8n.mappings import MAPPINGS
-from engine_service.node import MAIN, Done, NodeInput, NodeParameters, Outcome, PureNode
-from engine_service.sandbox import Sandbox
-from engine_service.trigger import Trigger
+from engine_service.sdk.node import MAIN, Done, NodeInput, NodeParameters, Outcome, PureNode
+from engine_service.sdk.trigger import Trigger
 from shared.workflow import Item, JsonObject, Workflow
 from tests.support.perform import Performance
 from tests.support.recorded import DATA, json_of

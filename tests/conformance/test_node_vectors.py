@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from engine_service.catalogue import builtin
+from engine_service.code.sandbox import Sandbox
 from engine_service.expressions import Evaluator, Scope, compile_parameters
 from engine_service.n8n.mapping import Fields, Mapped, SourceNode
 from engine_service.n8n.mappings import MAPPINGS
-from engine_service.node import ActionNode, Done, NodeInput, NodeType, Outcome, PureNode
-from engine_service.sandbox import Sandbox
+from engine_service.sdk.node import ActionNode, Done, NodeInput, NodeType, Outcome, PureNode
 from shared.workflow import Item, JsonObject
 from tests.support.recorded import DATA, lines_of
 from tests.support.run_node import NOW, given, run_action, run_pure, services

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from engine_service.catalogue import builtin, describe
 from engine_service.expressions import Evaluator, Scope, compile_parameters
-from engine_service.node import (
+from engine_service.sdk.node import (
     ERROR,
     MAIN,
     ActionNode,

@@ -11,7 +11,7 @@ from typing import Any
 import aiohappyeyeballs
 import pytest
 
-from engine_service.node import HttpRequest, HttpResponse, NodeError
+from engine_service.sdk.node import HttpRequest, HttpResponse, NodeError
 from engine_service.web.addresses import AllowList
 from engine_service.web.outgoing import GuardedHttpClient
 from engine_service.web.transport import Limits

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from engine_service.node import MAIN, Done
-from engine_service.trigger import (
+from engine_service.sdk.node import MAIN, Done
+from engine_service.sdk.trigger import (
     Accepted,
     ClockTrigger,
     HostedTrigger,

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine_service.catalogue import builtin
-from engine_service.node import NodeType
-from engine_service.trigger import Trigger
-from engine_service.validate import is_valid, validate, validate_document
+from engine_service.definitions.validate import is_valid, validate, validate_document
+from engine_service.sdk.node import NodeType
+from engine_service.sdk.trigger import Trigger
 from shared.workflow import JsonObject, Workflow
 
 TYPES = list(builtin())

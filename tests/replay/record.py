@@ -10,8 +10,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from engine_service.decide import AskOutcome, Complete, Expire, Fail, GiveUp, Run, decide, next_due
-from engine_service.events import (
+from engine_service.core.decide import (
+    AskOutcome,
+    Complete,
+    Expire,
+    Fail,
+    GiveUp,
+    Run,
+    decide,
+    next_due,
+)
+from engine_service.core.events import (
     AnyFact,
     NodeAnswered,
     NodeFailed,
@@ -19,8 +28,8 @@ from engine_service.events import (
     NodeStarted,
     NodeWaited,
 )
-from engine_service.run_input import items_of
-from engine_service.state import Execution, RunState
+from engine_service.core.state import Execution, RunState
+from engine_service.sdk.run_input import items_of
 from shared.workflow import Item, JsonObject
 from tests.support.flows import START
 from tests.support.replay import Step, Tape, describe

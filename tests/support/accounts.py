@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-from engine_service.credential import AccountType
 from engine_service.credentials import BY_TYPE
-from engine_service.node import HttpRequest
 from engine_service.protocols.account import AccountFields
+from engine_service.sdk.credential import AccountType
+from engine_service.sdk.node import HttpRequest
 from engine_service.web.addresses import AllowList
 from engine_service.web.binding import Binding
 from engine_service.web.network import GuardedNetwork

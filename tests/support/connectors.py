@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from engine_service.node import ActionNode, Credential, Outcome
+from engine_service.sdk.node import ActionNode, Credential, Outcome
 from engine_service.store.credentials import READY, StoredCredential
 from engine_service.vault.drafts import draft, kind_of
 from engine_service.vault.keychain import Contents, Keychain

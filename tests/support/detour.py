@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from engine_service.node import Credential, HttpClient, HttpRequest, HttpResponse
+from engine_service.sdk.node import Credential, HttpClient, HttpRequest, HttpResponse
 from tests.support.vendors.fake import FakeVendor
 
 

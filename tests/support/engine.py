@@ -12,14 +12,14 @@ import orjson
 from sqlalchemy import text
 
 from engine_service.catalogue import Catalogue, builtin
-from engine_service.execute import World
 from engine_service.expressions import Evaluator
-from engine_service.node import HttpRequest, HttpResponse
+from engine_service.running.execute import World
+from engine_service.running.worker import Databases, Worker, WorkerOptions
+from engine_service.sdk.node import HttpRequest, HttpResponse
 from engine_service.store.run_rows import StoredEvent, StoredRun, get_run
 from engine_service.store.runs import InsertedRun, NewRun, cancel, wake
 from engine_service.store.versions import StoredVersion, insert_version
 from engine_service.store.workflows import StoredWorkflow, insert_workflow
-from engine_service.worker import Databases, Worker, WorkerOptions
 from shared.clock import Clock, SystemClock
 from shared.database import Database, DatabaseRole
 from shared.ids import new_id

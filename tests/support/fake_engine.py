@@ -15,8 +15,8 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from engine_service.catalogue import builtin
+from engine_service.definitions.validate import is_valid, validate_document
 from engine_service.servicers.node_types import NodeTypeServicer
-from engine_service.validate import is_valid, validate_document
 from shared.errors import Conflict, NotFound
 from shared.ids import new_id
 from shared.pb.flowloom.common.v1.document_pb2 import Document

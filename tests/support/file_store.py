@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from engine_service.blob import Blob, BlobWriter
 from engine_service.blobs.objects import Objects, Writing
-from engine_service.node import Failed, NodeError
+from engine_service.sdk.blob import Blob, BlobWriter
+from engine_service.sdk.node import Failed, NodeError
 from shared.ids import new_id
 from shared.workflow import JsonObject
 

@@ -4,10 +4,10 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from engine_service.decide import Command, Complete, Expire, Fail, Run, decide, next_due
-from engine_service.events import AnyFact, Key, NodeAnswered, NodeFinished
-from engine_service.flow import Flow, Shape
-from engine_service.state import Execution, RunState
+from engine_service.core.decide import Command, Complete, Expire, Fail, Run, decide, next_due
+from engine_service.core.events import AnyFact, Key, NodeAnswered, NodeFinished
+from engine_service.core.flow import Flow, Shape
+from engine_service.core.state import Execution, RunState
 from shared.workflow import Connection, Item, Node, Workflow
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from engine_service.catalogue import Catalogue
-from engine_service.node import (
+from engine_service.nodes import NODES
+from engine_service.sdk.node import (
     MAIN,
     ActionNode,
     Done,
@@ -21,7 +22,6 @@ from engine_service.node import (
     PureNode,
     Services,
 )
-from engine_service.nodes import NODES
 from engine_service.triggers import TRIGGERS
 from shared.workflow import JsonObject
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from engine_service.node import Callee, ChildEnd, ChildRun, Failed, NodeError
+from engine_service.sdk.node import Callee, ChildEnd, ChildRun, Failed, NodeError
 from shared.errors import Unavailable
 from shared.workflow import Item, JsonObject
 

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from engine_service.attempt import Call, RunFacts
 from engine_service.catalogue import Catalogue
-from engine_service.decide import Complete, Fail, Run, decide, next_due
-from engine_service.execute import Executor, Silence, World
+from engine_service.core.decide import Complete, Fail, Run, decide, next_due
+from engine_service.core.state import Execution, RunState
+from engine_service.definitions.program import Program
 from engine_service.expressions import Evaluator
-from engine_service.program import Program
-from engine_service.state import Execution, RunState
+from engine_service.running.attempt import Call, RunFacts
+from engine_service.running.execute import Executor, Silence, World
 from shared.clock import ManualClock
 from shared.workflow import Item, JsonObject, Workflow
 from tests.support.engine import NoHttp

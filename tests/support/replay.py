@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from engine_service.decide import (
+from engine_service.core.decide import (
     AskOutcome,
     Command,
     Complete,
@@ -15,7 +15,7 @@ from engine_service.decide import (
     Run,
     decide,
 )
-from engine_service.events import (
+from engine_service.core.events import (
     AnyFact,
     Key,
     NodeAnswered,
@@ -26,10 +26,10 @@ from engine_service.events import (
     iteration_text,
     parse_iteration,
 )
-from engine_service.flow import Flow
-from engine_service.program import Program
-from engine_service.run_input import items_of
-from engine_service.state import RunState
+from engine_service.core.flow import Flow
+from engine_service.core.state import RunState
+from engine_service.definitions.program import Program
+from engine_service.sdk.run_input import items_of
 from shared.workflow import JsonObject, Workflow
 from tests.support.nodes import catalogue
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from engine_service.blob import Blobs, NoBlobs
-from engine_service.node import (
+from engine_service.sdk.blob import Blobs, NoBlobs
+from engine_service.sdk.node import (
     MAIN,
     ActionNode,
     Credentials,
@@ -26,7 +26,7 @@ from engine_service.node import (
     Resumption,
     Services,
 )
-from engine_service.tenant_data import NoTenantData, TenantData
+from engine_service.sdk.tenant_data import NoTenantData, TenantData
 from engine_service.web.addresses import AllowList
 from engine_service.web.outgoing import GuardedHttpClient
 from shared.workflow import Item, JsonObject, Node

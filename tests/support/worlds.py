@@ -9,7 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from engine_service.node import (
+from engine_service.code.sandbox import SandboxResult
+from engine_service.sdk.node import (
     Credential,
     Failed,
     HttpRequest,
@@ -18,7 +19,6 @@ from engine_service.node import (
     NodeType,
     Place,
 )
-from engine_service.sandbox import SandboxResult
 from shared.errors import Unavailable
 from shared.llm import Delta, Finish, Model, Reply, Request, Usage
 from shared.llm import Done as Finished

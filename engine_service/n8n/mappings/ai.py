@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine_service.n8n.mapping import CannotMap, Fields, Mapped, NodeMapping, SourceNode
-from engine_service.node import MAIN
+from engine_service.sdk.node import MAIN
 from shared.workflow import JsonObject
 
 _MODEL = "ai_languageModel"

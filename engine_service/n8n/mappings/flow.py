@@ -3,7 +3,7 @@
 from typing import Any
 
 from engine_service.n8n.mapping import CannotMap, Fields, Mapped, NodeMapping, SourceNode
-from engine_service.node import MAIN
+from engine_service.sdk.node import MAIN
 from shared.workflow import JsonObject
 
 _UNITS = {"seconds": "seconds", "minutes": "minutes", "hours": "hours", "days": "days"}

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from engine_service.n8n.expressions import is_expression, translate
 from engine_service.n8n.mapping import CannotMap, Fields, Mapped, NodeMapping, SourceNode
-from engine_service.node import MAIN
+from engine_service.sdk.node import MAIN
 from shared.workflow import JsonObject
 
 _KINDS = {

@@ -7,7 +7,7 @@ import pytest
 
 from agent_service.authors.offline.compose import compose
 from agent_service.authors.offline.reader import read
-from engine_service.execute import World
+from engine_service.running.execute import World
 from engine_service.web.addresses import AllowList
 from engine_service.web.outgoing import GuardedHttpClient
 from shared.workflow import JsonObject

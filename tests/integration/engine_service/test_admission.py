@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from engine_service.running.worker import WorkerOptions
 from engine_service.store.line import reconcile
-from engine_service.worker import WorkerOptions
 from shared.workflow import JsonObject
 from tests.support.definitions import definition, node
 from tests.support.engine import TENANT, TestEngine, running_engine

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from engine_service.execute import World
-from engine_service.spending import Spending
+from engine_service.running.execute import World
+from engine_service.running.spending import Spending
 from engine_service.store.usage import TenantBudget, save_budget
 from shared.clock import SystemClock
 from shared.database import Database, DatabaseRole

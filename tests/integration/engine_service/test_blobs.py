@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from engine_service.blobs.collecting import Collector
 from engine_service.blobs.keeper import BlobLimits, Keeper
 from engine_service.blobs.objects import Objects
-from engine_service.node import NodeError
+from engine_service.sdk.node import NodeError
 from engine_service.store.blobs import forget_blobs, share_blobs
 from shared.clock import ManualClock
 from shared.database import Database

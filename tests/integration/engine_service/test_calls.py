@@ -7,11 +7,11 @@ from typing import Any
 import orjson
 import pytest
 
-from engine_service.execute import World
 from engine_service.expressions import Evaluator
+from engine_service.running.execute import World
+from engine_service.running.worker import WorkerOptions
 from engine_service.store.run_rows import StoredRun
 from engine_service.trial.simulate import Ending, Simulator, Trial
-from engine_service.worker import WorkerOptions
 from shared.clock import SystemClock
 from shared.workflow import JsonObject, Workflow
 from tests.support.definitions import a_set, definition, node

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from engine_service.running.worker import Databases
 from engine_service.store.run_rows import StoredRun, get_run, read_events
 from engine_service.store.runs import insert_runs
-from engine_service.worker import Databases
 from shared.database import Database, DatabaseRole
 from shared.migrations import upgrade
 from shared.workflow import JsonObject

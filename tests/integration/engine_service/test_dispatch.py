@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from engine_service.dispatch import DROP, Claims
-from engine_service.entry import End, Entry, taken_up, writing_rows
+from engine_service.running.entry import End, Entry, taken_up, writing_rows
 from engine_service.store import journal as rows
 from engine_service.store.journal import ClaimedRun
 from engine_service.store.link import Link

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from engine_service.running.worker import WorkerOptions
 from engine_service.store.runs import NewRun, insert_runs
-from engine_service.worker import WorkerOptions
 from shared.workflow import JsonObject
 from tests.support.definitions import definition, node
 from tests.support.engine import TestEngine, new_run, running_engine

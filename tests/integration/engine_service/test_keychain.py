@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from engine_service.execute import World
-from engine_service.node import HttpRequest, NodeError
-from engine_service.oauth2 import Tokens
+from engine_service.running.execute import World
+from engine_service.sdk.node import HttpRequest, NodeError
+from engine_service.sdk.oauth2 import Tokens
 from engine_service.store.credentials import EXPIRED, UNCONNECTED, get_credential, save_credential
 from engine_service.vault.keychain import Contents, Keychain
 from engine_service.vault.sealing import Vault

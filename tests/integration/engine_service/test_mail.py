@@ -4,8 +4,8 @@ from pathlib import Path
 
 from engine_service.blobs.keeper import Keeper
 from engine_service.blobs.objects import Objects
-from engine_service.node import Failed
 from engine_service.nodes.email_send import EmailSend
+from engine_service.sdk.node import Failed
 from shared.clock import ManualClock
 from shared.database import Database
 from tests.support.accounts import Accounts, loopback

@@ -8,8 +8,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from engine_service import metrics
-from engine_service.housekeeping import look_around
-from engine_service.worker import WorkerOptions
+from engine_service.running.housekeeping import look_around
+from engine_service.running.worker import WorkerOptions
 from tests.support.definitions import a_set, definition, node
 from tests.support.engine import TestEngine, running_engine
 from tests.support.nodes import WORLD, catalogue

@@ -10,10 +10,10 @@ import pytest
 from engine_service.blobs.keeper import BlobLimits, Keeper
 from engine_service.blobs.objects import Objects
 from engine_service.blobs.showing import Results
-from engine_service.execute import World
-from engine_service.keeping import Limits
+from engine_service.running.execute import World
+from engine_service.running.keeping import Limits
+from engine_service.running.worker import WorkerOptions
 from engine_service.store.run_rows import read_journal
-from engine_service.worker import WorkerOptions
 from shared.clock import SystemClock
 from shared.database import Database, DatabaseRole
 from shared.errors import NotFound

@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import text
 
 from engine_service.catalogue import builtin
-from engine_service.live_triggers import carried_over
-from engine_service.poller import Means, Poller
 from engine_service.store import triggers, versions, workflows
 from engine_service.store.triggers import LiveTrigger
 from engine_service.store.versions import StoredVersion
 from engine_service.store.workflows import StoredWorkflow, new_etag
+from engine_service.triggering.live_triggers import carried_over
+from engine_service.triggering.poller import Means, Poller
 from engine_service.vault.keychain import Keychain
 from engine_service.vault.sealing import Vault
 from shared.clock import ManualClock

@@ -10,13 +10,13 @@ import grpc
 import pytest
 
 from engine_service.catalogue import builtin
+from engine_service.running.surroundings import Surroundings
+from engine_service.running.worker import WorkerOptions
 from engine_service.servicers.variables import VariableServicer
 from engine_service.servicers.workflows import WorkflowServicer
 from engine_service.store.credentials import UNCONNECTED
-from engine_service.surroundings import Surroundings
 from engine_service.vault.keychain import Keychain
 from engine_service.vault.sealing import Vault
-from engine_service.worker import WorkerOptions
 from shared.clock import ManualClock, SystemClock
 from shared.database import Database
 from shared.errors import Conflict, Forbidden, InvalidInput, NotFound

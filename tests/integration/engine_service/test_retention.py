@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from engine_service.housekeeping import delete_old_runs
+from engine_service.running.housekeeping import delete_old_runs
 from shared.clock import ManualClock
 from shared.ids import new_id
 from tests.support.definitions import a_set, definition, node

@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import text
 
 from engine_service.catalogue import builtin
-from engine_service.scheduler import Scheduler
 from engine_service.store import hints, triggers, versions, workflows
 from engine_service.store.triggers import LiveTrigger
 from engine_service.store.versions import StoredVersion
 from engine_service.store.workflows import StoredWorkflow, new_etag
+from engine_service.triggering.scheduler import Scheduler
 from shared.clock import Clock, ManualClock, SystemClock
 from shared.database import Database, DatabaseRole
 from shared.ids import new_id

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from engine_service.catalogue import builtin
-from engine_service.execute import World
 from engine_service.expressions import Evaluator
-from engine_service.node import HttpRequest, HttpResponse
+from engine_service.running.execute import World
+from engine_service.sdk.node import HttpRequest, HttpResponse
 from engine_service.servicers.simulation import SimulationServicer
 from engine_service.trial.simulate import Simulator
 from engine_service.web.addresses import AllowList

@@ -9,11 +9,11 @@ from sqlalchemy.engine import make_url
 
 from engine_service.credentials.postgres_account import PostgresAccount
 from engine_service.credentials.redis_account import RedisAccount
-from engine_service.node import Done, Effect, Failed, NodeError, Outcome
 from engine_service.nodes.postgres_query import PostgresParameters, PostgresQuery
 from engine_service.nodes.redis_command import RedisCommand
 from engine_service.protocols.postgres import PostgresFields
 from engine_service.protocols.redis import RedisFields
+from engine_service.sdk.node import Done, Effect, Failed, NodeError, Outcome
 from shared.workflow import JsonObject
 from tests.support.accounts import Accounts, loopback
 from tests.support.run_node import given, jsons, run_action, services

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from engine_service.node import Done, Failed, NodeError
 from engine_service.nodes.data_remember import DataRemember
 from engine_service.nodes.data_table import DataTable
-from engine_service.tables import TableLimits, Tables
-from engine_service.tenant_data import Choice, Condition
+from engine_service.running.tables import TableLimits, Tables
+from engine_service.sdk.node import Done, Failed, NodeError
+from engine_service.sdk.tenant_data import Choice, Condition
 from shared.clock import ManualClock
 from shared.database import Database, DatabaseRole
 from shared.workflow import JsonObject

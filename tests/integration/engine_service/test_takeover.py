@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from engine_service.worker import WorkerOptions
+from engine_service.running.worker import WorkerOptions
 from shared.errors import Unavailable
 from tests.support.definitions import a_set, definition, node
 from tests.support.engine import SECONDS, TestEngine, running_engine, types

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from engine_service.node import Done, Failed, Outcome
 from engine_service.nodes.ai_chat import AiChat
+from engine_service.sdk.node import Done, Failed, Outcome
 from engine_service.vault.keychain import Keychain
 from engine_service.vault.sealing import Vault
 from engine_service.vault.tenant_models import TenantModels

@@ -16,12 +16,12 @@ from sqlalchemy import text
 from engine_service.blobs.showing import Results
 from engine_service.catalogue import builtin
 from engine_service.dispatch import Claims
-from engine_service.feed import Feed
-from engine_service.hooks import Listeners
-from engine_service.journal import Journal
+from engine_service.running.feed import Feed
+from engine_service.running.journal import Journal
 from engine_service.servicers.triggers import TriggerServicer
 from engine_service.servicers.workflows import WorkflowServicer
 from engine_service.store.run_rows import StoredRun
+from engine_service.triggering.hooks import Listeners
 from shared.clock import SystemClock
 from shared.database import Database
 from shared.errors import InvalidInput, NotFound

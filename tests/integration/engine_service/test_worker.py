@@ -9,7 +9,7 @@ from datetime import timedelta
 import orjson
 import pytest
 
-from engine_service.entry import Entry, Written
+from engine_service.running.entry import Entry, Written
 from engine_service.store.run_rows import StoredEvent
 from shared.clock import SystemClock
 from shared.run_events import RUN_EVENTS

@@ -7,7 +7,7 @@ import pytest
 
 from agent_service.mending import mend
 from engine_service.catalogue import builtin
-from engine_service.validate import is_valid, validate_document
+from engine_service.definitions.validate import is_valid, validate_document
 from shared.session_events import Finding
 from tests.support.catalogues import engine_catalogue
 

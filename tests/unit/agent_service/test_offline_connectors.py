@@ -10,7 +10,7 @@ from agent_service.authors.offline.gaps import find_gaps
 from agent_service.authors.offline.planner import plan_of
 from agent_service.authors.offline.reader import read
 from engine_service.catalogue import builtin
-from engine_service.validate import is_valid, validate_document
+from engine_service.definitions.validate import is_valid, validate_document
 from tests.support.catalogues import engine_catalogue
 
 BOOK = "1A2b3C4d5E6f7G8h9I0jKlMnOpQrStUvWxYz"

@@ -12,7 +12,7 @@ from agent_service.authors.offline.compose import compose
 from agent_service.authors.offline.edits.editor import edit, edit_questions
 from agent_service.authors.offline.reader import read
 from engine_service.catalogue import builtin
-from engine_service.validate import is_valid, validate_document
+from engine_service.definitions.validate import is_valid, validate_document
 from tests.support.catalogues import engine_catalogue
 
 NEWS = (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from agent_service.authors.offline.compose import Composition, compose
 from agent_service.authors.offline.reader import read
 from engine_service.catalogue import builtin
-from engine_service.validate import is_valid, validate_document
+from engine_service.definitions.validate import is_valid, validate_document
 from tests.support.catalogues import engine_catalogue
 
 

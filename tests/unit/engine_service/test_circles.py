@@ -5,9 +5,9 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine_service.decide import Complete, Fail
-from engine_service.events import AnyFact, Key, NodeFinished
-from engine_service.state import Execution
+from engine_service.core.decide import Complete, Fail
+from engine_service.core.events import AnyFact, Key, NodeFinished
+from engine_service.core.state import Execution
 from tests.support.flows import Behaviour, Player, finished, flow, items, values
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine_service.decide import AskOutcome, Complete, Fail, GiveUp, Run, decide, next_due
-from engine_service.events import (
+from engine_service.core.decide import AskOutcome, Complete, Fail, GiveUp, Run, decide, next_due
+from engine_service.core.events import (
     AnyFact,
     Key,
     NodeAnswered,
@@ -18,7 +18,7 @@ from engine_service.events import (
     NodeStarted,
     NodeWaited,
 )
-from engine_service.state import Execution, Phase
+from engine_service.core.state import Execution, Phase
 from tests.support.flows import (
     START,
     Behaviour,

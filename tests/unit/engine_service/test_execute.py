@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from pydantic import model_validator
 
-from engine_service.attempt import Call, RunFacts
 from engine_service.catalogue import Catalogue
-from engine_service.decide import Complete, Fail, Run, decide
-from engine_service.events import NodeFailed, NodeFinished
-from engine_service.execute import Executor, Limits, Silence, World
+from engine_service.core.decide import Complete, Fail, Run, decide
+from engine_service.core.events import NodeFailed, NodeFinished
+from engine_service.core.state import Execution, RunState
+from engine_service.definitions.program import Program
 from engine_service.expressions import Evaluator
-from engine_service.node import Done, NodeInput, NodeParameters, Outcome, PureNode
-from engine_service.program import Program
-from engine_service.run_input import items_of
-from engine_service.state import Execution, RunState
+from engine_service.running.attempt import Call, RunFacts
+from engine_service.running.execute import Executor, Limits, Silence, World
+from engine_service.sdk.node import Done, NodeInput, NodeParameters, Outcome, PureNode
+from engine_service.sdk.run_input import items_of
 from shared.clock import ManualClock
 from shared.workflow import JsonObject, Workflow
 from tests.support.engine import NoHttp

@@ -1,6 +1,6 @@
 """Everybody who follows a run is looked after, and never all of them at once."""
 
-from engine_service.feed import in_turn
+from engine_service.running.feed import in_turn
 from shared.ids import new_id
 
 TURNS = 10

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from engine_service.catalogue import builtin
-from engine_service.hidden import HIDDEN, hide_text, restore, split
+from engine_service.definitions.hidden import HIDDEN, hide_text, restore, split
 from engine_service.nodes.http_request import HttpParameters
 from shared.errors import InvalidInput
 from shared.workflow import JsonObject, Workflow

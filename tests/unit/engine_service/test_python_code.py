@@ -10,8 +10,8 @@ import pytest
 
 from engine_service.code.python_rules import read_python
 from engine_service.code.results import CodeError, LogLine, Mode
+from engine_service.code.sandbox import Sandbox
 from engine_service.expressions import Scope
-from engine_service.sandbox import Sandbox
 from engine_service.v8.pool import Limits
 
 NOW = datetime(2026, 3, 29, 10, 30, tzinfo=UTC)

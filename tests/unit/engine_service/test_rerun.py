@@ -5,10 +5,10 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine_service.decide import Complete
-from engine_service.events import AnyFact, Key
-from engine_service.flow import Flow
-from engine_service.rerun import Plan, downstream, plan
+from engine_service.core.decide import Complete
+from engine_service.core.events import AnyFact, Key
+from engine_service.core.flow import Flow
+from engine_service.core.rerun import Plan, downstream, plan
 from tests.support.flows import Player, flow, flow_of, items, workflow
 
 LOOPED = (

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from engine_service.code.sandbox import CodeError, LogLine, Mode, Sandbox
 from engine_service.expressions import Scope
-from engine_service.sandbox import CodeError, LogLine, Mode, Sandbox
 from engine_service.v8.pool import Limits
 
 NOW = datetime(2026, 3, 29, 10, 30, tzinfo=UTC)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine_service.scheduler import Rhythm
+from engine_service.triggering.scheduler import Rhythm
 from engine_service.triggers.schedule import Schedule, ScheduleParameters
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

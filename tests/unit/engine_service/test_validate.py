@@ -8,8 +8,9 @@ import pytest
 from pydantic import BaseModel, Field, model_validator
 
 from engine_service.catalogue import Catalogue
-from engine_service.checks.diagnostic import Diagnostic, Severity
-from engine_service.node import (
+from engine_service.definitions.checks.diagnostic import Diagnostic, Severity
+from engine_service.definitions.validate import is_valid, require_valid, validate, validate_document
+from engine_service.sdk.node import (
     AttachedNode,
     Done,
     NodeInput,
@@ -20,7 +21,6 @@ from engine_service.node import (
 from engine_service.triggers.manual import ManualTrigger
 from engine_service.triggers.schedule import Schedule
 from engine_service.triggers.webhook import Webhook
-from engine_service.validate import is_valid, require_valid, validate, validate_document
 from shared.errors import InvalidInput
 from shared.workflow import JsonObject, Workflow
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from engine_service.catalogue import builtin
-from engine_service.validate import validate
+from engine_service.definitions.validate import validate
 from shared.workflow import JsonObject, Workflow
 from tests.support.definitions import definition, node
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine_service.graph import Graph
+from engine_service.core.graph import Graph
 
 Edges = list[tuple[int, int]]
 SIZE = 9

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from engine_service.catalogue import builtin
+from engine_service.definitions.validate import is_valid, validate
 from engine_service.n8n import Imported, SourceFormat, Verdict, import_document
-from engine_service.validate import is_valid, validate
 from shared.errors import InvalidInput
 from shared.workflow import JsonObject
 

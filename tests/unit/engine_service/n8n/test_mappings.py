@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from engine_service.catalogue import builtin
-from engine_service.checks import parameters as checks
+from engine_service.definitions.checks import parameters as checks
 from engine_service.n8n.fields import CannotMap, Fields
 from engine_service.n8n.mapping import Mapped, SourceNode
 from engine_service.n8n.mappings import MAPPINGS

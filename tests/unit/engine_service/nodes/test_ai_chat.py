@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 from pydantic import SecretStr
 
-from engine_service.node import Done, Failed
 from engine_service.nodes.ai_chat import AiChat
+from engine_service.sdk.node import Done, Failed
 from shared.errors import AppError
 from shared.llm import Delta, Finish, Model, Reply, Request, TextDelta, Usage
 from shared.llm import Done as Finished

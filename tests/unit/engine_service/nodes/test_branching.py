@@ -2,10 +2,10 @@
 
 import pytest
 
-from engine_service.node import Done
 from engine_service.nodes.flow_filter import FlowFilter
 from engine_service.nodes.flow_if import FlowIf
 from engine_service.nodes.flow_switch import FlowSwitch
+from engine_service.sdk.node import Done
 from shared.workflow import JsonObject
 from tests.support.run_node import given, items, jsons, run_pure
 

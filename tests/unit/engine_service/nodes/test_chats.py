@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from engine_service.node import Done, Failed, Outcome
 from engine_service.nodes.discord_message import DiscordMessage
 from engine_service.nodes.telegram_message import TelegramMessage
+from engine_service.sdk.node import Done, Failed, Outcome
 from tests.support.connectors import credential, desk
 from tests.support.http_server import Answer
 from tests.support.run_node import jsons

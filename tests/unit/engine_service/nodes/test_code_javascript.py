@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from engine_service.code.sandbox import Sandbox
 from engine_service.expressions import Scope, compile_parameters
-from engine_service.node import Failed, Outcome
 from engine_service.nodes.code_javascript import CodeJavascript
-from engine_service.sandbox import Sandbox
+from engine_service.sdk.node import Failed, Outcome
 from shared.workflow import JsonObject
 from tests.support.run_node import NOW, Watched, given, items, jsons, run_action, services
 

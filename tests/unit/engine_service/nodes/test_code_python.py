@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from engine_service.node import Failed, Outcome
+from engine_service.code.sandbox import Sandbox
 from engine_service.nodes.code_python import CodePython
-from engine_service.sandbox import Sandbox
+from engine_service.sdk.node import Failed, Outcome
 from shared.workflow import JsonObject
 from tests.support.run_node import Watched, given, items, jsons, run_action, services
 

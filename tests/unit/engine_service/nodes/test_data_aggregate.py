@@ -1,7 +1,7 @@
 """`data.aggregate`: whole items and single fields into lists."""
 
-from engine_service.node import Done
 from engine_service.nodes.data_aggregate import AggregateParameters, DataAggregate
+from engine_service.sdk.node import Done
 from shared.workflow import Item, JsonObject
 from tests.support.run_node import given, items, jsons, run_pure
 

@@ -1,7 +1,7 @@
 """`data.compare`: who finds whom, what is equal, and what is told of the others."""
 
-from engine_service.node import Done
 from engine_service.nodes.data_compare import DataCompare
+from engine_service.sdk.node import Done
 from shared.workflow import JsonObject
 from tests.support.run_node import given, items, run_pure
 

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from engine_service.node import Done
 from engine_service.nodes.data_crypto import DataCrypto
+from engine_service.sdk.node import Done
 from shared.workflow import JsonObject
 from tests.support.run_node import given, items, run_action, services
 

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from engine_service.node import Done
 from engine_service.nodes.data_datetime import DataDatetime
+from engine_service.sdk.node import Done
 from shared.workflow import JsonObject
 from tests.support.run_node import NOW, given, items, run_pure
 

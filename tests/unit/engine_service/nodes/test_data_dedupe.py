@@ -1,8 +1,8 @@
 """`data.dedupe` and `data.limit`: which items stay."""
 
-from engine_service.node import Done, Failed
 from engine_service.nodes.data_dedupe import DataDedupe
 from engine_service.nodes.data_limit import DataLimit
+from engine_service.sdk.node import Done, Failed
 from shared.workflow import JsonObject
 from tests.support.run_node import given, items, jsons, run_pure
 

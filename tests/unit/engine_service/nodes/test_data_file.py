@@ -9,8 +9,8 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from engine_service.node import Done, Failed, Outcome
 from engine_service.nodes.data_file import DataFile
+from engine_service.sdk.node import Done, Failed, Outcome
 from shared.workflow import Item, JsonObject
 from tests.support.file_store import FileStore
 from tests.support.run_node import given, items, jsons, run_action, services

@@ -2,8 +2,8 @@
 
 import pytest
 
-from engine_service.node import Done
 from engine_service.nodes.data_rename import DataRename
+from engine_service.sdk.node import Done
 from shared.workflow import JsonObject
 from tests.support.run_node import given, items, jsons, run_pure
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from engine_service.node import Failed
 from engine_service.nodes.data_sort import DataSort
+from engine_service.sdk.node import Failed
 from engine_service.values.ordering import MOST_COMPARED, sort_by
 from shared.workflow import JsonObject
 from tests.support.run_node import given, items, jsons, run_pure

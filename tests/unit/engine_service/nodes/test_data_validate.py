@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from engine_service.node import Done, Failed
 from engine_service.nodes.data_validate import DataValidate, ValidateParameters
+from engine_service.sdk.node import Done, Failed
 from engine_service.values.schemas import BadSchema, Schema
 from shared.workflow import JsonObject
 from tests.support.run_node import given, items, jsons, run_pure

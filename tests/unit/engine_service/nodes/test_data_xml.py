@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from engine_service.node import Done
 from engine_service.nodes.data_xml import DataXml
+from engine_service.sdk.node import Done
 from shared.workflow import JsonObject
 from tests.support.run_node import given, items, jsons, run_pure
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from engine_service.credentials.smtp_account import SmtpAccount, SmtpFields
-from engine_service.node import Done, Failed, NodeError, Outcome
 from engine_service.nodes.email_send import EmailSend
+from engine_service.sdk.node import Done, Failed, NodeError, Outcome
 from engine_service.web.addresses import AllowList
 from engine_service.web.network import GuardedNetwork
 from shared.workflow import JsonObject

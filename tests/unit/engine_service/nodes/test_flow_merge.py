@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given as forall
 from hypothesis import strategies as st
 
-from engine_service.node import Done, Failed
 from engine_service.nodes.flow_merge import MOST_COMBINATIONS, FlowMerge
+from engine_service.sdk.node import Done, Failed
 from shared.workflow import Item, JsonObject
 from tests.support.run_node import given, items, jsons, run_pure
 

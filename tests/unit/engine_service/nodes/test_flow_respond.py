@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from engine_service.node import Done
 from engine_service.nodes.flow_respond import FlowRespond, RespondParameters
+from engine_service.sdk.node import Done
 from tests.support.run_node import given, run_pure
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from engine_service.node import Done, Effect, Failed, Outcome
 from engine_service.nodes.github_api import GitHubApi
 from engine_service.nodes.github_issue import GitHubIssue
+from engine_service.sdk.node import Done, Effect, Failed, Outcome
 from tests.support.connectors import Desk, credential, desk
 from tests.support.http_server import Answer
 from tests.support.run_node import jsons

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from engine_service.node import Done, Failed, Outcome
 from engine_service.nodes.google_calendar import GoogleCalendar
 from engine_service.nodes.google_sheets import GoogleSheets
+from engine_service.sdk.node import Done, Failed, Outcome
 from shared.workflow import JsonObject
 from tests.support.connectors import Found, credential, desk
 from tests.support.http_server import Answer, Seen

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from engine_service.node import Done, Effect, Failed, Outcome
 from engine_service.nodes.graphql_request import GraphQlRequest
+from engine_service.sdk.node import Done, Effect, Failed, Outcome
 from shared.workflow import JsonObject
 from tests.support.http_server import Answer, Handler, Server, serve
 from tests.support.run_node import allowing, given, jsons, run_action, services

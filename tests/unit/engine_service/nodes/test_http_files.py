@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine_service.node import Done, Failed, Outcome
 from engine_service.nodes.http_request import HttpRequestNode
+from engine_service.sdk.node import Done, Failed, Outcome
 from shared.workflow import Item, JsonObject
 from tests.support.file_store import FileStore
 from tests.support.http_server import Answer, Seen, Server, serve

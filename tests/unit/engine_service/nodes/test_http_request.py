@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from engine_service.node import Done, Failed, Outcome
 from engine_service.nodes.http_request import HttpParameters, HttpRequestNode
+from engine_service.sdk.node import Done, Failed, Outcome
 from shared.workflow import JsonObject
 from tests.support.http_server import Answer, Handler, Seen, Server, serve
 from tests.support.run_node import Watched, allowing, given, jsons, run_action, services

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from engine_service.node import Done, Failed, Outcome
 from engine_service.nodes.notion_page import NotionPage
+from engine_service.sdk.node import Done, Failed, Outcome
 from tests.support.connectors import Desk, credential, desk
 from tests.support.run_node import jsons
 from tests.support.vendors.notion import TOKEN, FakeNotion, no

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from engine_service.connectors.openapi_document import read_document
-from engine_service.node import Credential, Effect, Failed, NodeError, Outcome
 from engine_service.nodes.openapi_call import OpenApiCall, OpenApiParameters
+from engine_service.sdk.node import Credential, Effect, Failed, NodeError, Outcome
 from shared.workflow import JsonObject
 from tests.support.connectors import Found, credential
 from tests.support.http_server import Answer, Handler, Seen, Server, serve

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine_service.node import Credential, Done, Effect, Failed, Outcome
 from engine_service.nodes.slack_message import SlackMessage
+from engine_service.sdk.node import Credential, Done, Effect, Failed, Outcome
 from shared.workflow import JsonObject
 from tests.support.connectors import Desk, credential, desk
 from tests.support.http_server import Answer

@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from engine_service.node import Done, Failed, Resumption, Waiting
 from engine_service.nodes.flow_wait import FlowWait
 from engine_service.nodes.human_approval import HumanApproval
+from engine_service.sdk.node import Done, Failed, Resumption, Waiting
 from shared.workflow import JsonObject
 from tests.support.run_node import NOW, given, items, jsons, run_action, services
 

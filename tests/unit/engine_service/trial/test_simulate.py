@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from engine_service.catalogue import builtin
-from engine_service.execute import World
+from engine_service.code.sandbox import Sandbox
 from engine_service.expressions import Evaluator
-from engine_service.node import HttpRequest, HttpResponse
-from engine_service.sandbox import Sandbox
+from engine_service.running.execute import World
+from engine_service.sdk.node import HttpRequest, HttpResponse
 from engine_service.trial.simulate import Bounds, Ending, Report, Simulator, Trial
 from engine_service.web.addresses import AllowList
 from engine_service.web.outgoing import GuardedHttpClient

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import orjson
 import pytest
 
-from engine_service.trigger import Accepted, IncomingRequest, Refused
+from engine_service.sdk.trigger import Accepted, IncomingRequest, Refused
 from engine_service.triggers.chat import ChatTrigger, ChatTriggerParameters
 from engine_service.triggers.form import FormTrigger, FormTriggerParameters
 from shared.workflow import JsonObject

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from engine_service.trigger import Accepted, Answered, IncomingRequest, Refused
+from engine_service.sdk.trigger import Accepted, Answered, IncomingRequest, Refused
 from engine_service.triggers.github import GitHubTrigger
 from engine_service.triggers.slack import SlackTrigger
 from shared.workflow import JsonObject

@@ -10,7 +10,7 @@ from typing import Any
 import jwt
 import pytest
 
-from engine_service.trigger import Accepted, IncomingRequest, Refused
+from engine_service.sdk.trigger import Accepted, IncomingRequest, Refused
 from engine_service.triggers.webhook import Webhook, WebhookParameters
 from shared.workflow import JsonObject
 from tests.support.run_node import NOW

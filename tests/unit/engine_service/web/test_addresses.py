@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from engine_service.node import NodeError
+from engine_service.sdk.node import NodeError
 from engine_service.web.addresses import AllowList, Guard, is_public, read_target
 
 

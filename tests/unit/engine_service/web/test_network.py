@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine_service.node import NodeError
+from engine_service.sdk.node import NodeError
 from engine_service.web.addresses import AllowList
 from engine_service.web.network import GuardedNetwork
 from tests.support.certificates import make_certificates

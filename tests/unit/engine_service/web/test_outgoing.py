@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine_service.node import Failed, HttpRequest, NodeError
+from engine_service.sdk.node import Failed, HttpRequest, NodeError
 from engine_service.web.addresses import AllowList
 from engine_service.web.outgoing import GuardedHttpClient
 from engine_service.web.transport import Limits

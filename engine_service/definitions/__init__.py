@@ -1,0 +1,1 @@
+"""Definitions before they run: checked, made ready, their secrets hidden, their needs known."""

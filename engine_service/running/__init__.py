@@ -1,0 +1,1 @@
+"""Runs at work: taken up, decided, executed, journalled, followed, and given back."""

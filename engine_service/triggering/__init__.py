@@ -1,0 +1,1 @@
+"""What begins runs from outside: clocks that are due, sources asked, hooks called."""
