@@ -403,7 +403,7 @@ class Embedder(Protocol):
         """`provider:model`."""
         ...
 
-    async def embed(self, texts: Sequence[str]) -> Embeddings:
+    async def embed(self, texts: Sequence[str], *, budget: Budget | None = None) -> Embeddings:
         """Vectors of all texts, asked for in as few calls as the vendor allows."""
         ...
 

@@ -1,12 +1,10 @@
 """Which model makes the vectors: OpenAI's or a compatible one with a key, else the wheel's."""
 
-from agent_service.knowledge.local_embedder import LocalEmbedder
 from agent_service.settings import Settings
 from shared.llm import Embedder
-from shared.llms import connect_embedder
+from shared.llms import LOCAL, connect_embedder
 
 _DEFAULT = "openai:text-embedding-ada-002"
-_LOCAL = "local"
 
 
 def open_embedder(settings: Settings) -> Embedder:
@@ -17,8 +15,8 @@ def open_embedder(settings: Settings) -> Embedder:
     """
     named = settings.embedding_model
     has_key = bool(settings.openai_api_key.get_secret_value())
-    if named.partition(":")[0] == _LOCAL or (not named and not has_key):
-        return LocalEmbedder()
+    if named.partition(":")[0] == LOCAL or (not named and not has_key):
+        return connect_embedder(LOCAL, settings)
     if named and ":" not in named:
         named = f"openai:{named}"
     return connect_embedder(named or _DEFAULT, settings)

@@ -8,10 +8,10 @@ import structlog
 
 from agent_service.author import Found, Passage
 from agent_service.catalogue import Catalogue
-from agent_service.knowledge import words
 from agent_service.knowledge.passages import everybodys
 from agent_service.store import knowledge as store
 from agent_service.store.knowledge import EVERYBODY, Query
+from shared import words
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import AppError

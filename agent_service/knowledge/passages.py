@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from agent_service.catalogue import Catalogue, NodeType
-from agent_service.knowledge.words import searchable
 from agent_service.store.knowledge import EVERYBODY, StoredPassage
+from shared.words import searchable
 
 _FOLDERS = {"practice": "practices", "example": "examples"}
 

@@ -70,6 +70,7 @@ class Provider:
 
 
 _OPENAI = "https://api.openai.com/v1"
+LOCAL = "local"
 
 # Modules by name, loaded when a model of theirs is connected: an SDK takes 27 to 52 MB, and a
 # service whose environment names no model, or only one vendor's, must not pay for it.
@@ -107,7 +108,13 @@ def connect(names: str, settings: LlmSettings, *, transport: Any = None) -> Mode
 
 
 def connect_embedder(name: str, settings: LlmSettings, *, transport: Any = None) -> Embedder:
-    """The embedding model with this name; the same holds as for `connect`."""
+    """The embedding model with this name; the same holds as for `connect`.
+
+    `local` is the one that needs no key, no network and no money.
+    """
+    if name.partition(":")[0] == LOCAL:
+        module: Any = importlib.import_module("shared.llms.local")
+        return module.connect(name)
     patience = settings.llm_max_retry_after_seconds
     made, terms = _connect(EMBEDDERS, name, settings, patience, transport)
     return MeteredEmbedder(made, terms)
@@ -119,6 +126,7 @@ class Models:
     def __init__(self, settings: LlmSettings) -> None:
         self._settings = settings
         self._models: dict[str, Model] = {}
+        self._embedders: dict[str, Embedder] = {}
         self._connecting = asyncio.Lock()
 
     async def get(self, names: str) -> Model:
@@ -128,10 +136,19 @@ class Models:
                 self._models[names] = await asyncio.to_thread(connect, names, self._settings)
         return self._models[names]
 
+    async def get_embedder(self, name: str) -> Embedder:
+        """The embedder that `connect_embedder` makes of this name, likewise."""
+        async with self._connecting:
+            if name not in self._embedders:
+                made = await asyncio.to_thread(connect_embedder, name, self._settings)
+                self._embedders[name] = made
+        return self._embedders[name]
+
     async def close(self) -> None:
-        for model in self._models.values():
-            await model.close()
+        for one in (*self._models.values(), *self._embedders.values()):
+            await one.close()
         self._models.clear()
+        self._embedders.clear()
 
 
 def _connect(
@@ -168,6 +185,7 @@ def _connect(
 
 __all__ = [
     "EMBEDDERS",
+    "LOCAL",
     "PRICES",
     "PROVIDERS",
     "LlmSettings",

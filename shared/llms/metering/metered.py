@@ -139,7 +139,7 @@ class MeteredModel:
 
 
 class MeteredEmbedder:
-    """An embedder whose calls are allowed and priced."""
+    """An embedder whose calls are allowed, bounded, priced and charged."""
 
     def __init__(self, embedder: Embedder, terms: Terms) -> None:
         self._embedder = embedder
@@ -149,10 +149,14 @@ class MeteredEmbedder:
     def name(self) -> str:
         return self._embedder.name
 
-    async def embed(self, texts: Sequence[str]) -> Embeddings:
+    async def embed(self, texts: Sequence[str], *, budget: Budget | None = None) -> Embeddings:
         self._terms.check(self.name)
-        found = await self._embedder.embed(texts)
-        return replace(found, usage=self._terms.priced(found.usage))
+        highest = self._terms.highest(sum(len(text.encode()) for text in texts), 0)
+        with (budget or Budget()).reserve(highest) as reservation:
+            found = await self._embedder.embed(texts)
+            usage = self._terms.priced(found.usage)
+            reservation.settle(usage if usage.total_tokens else highest)
+        return replace(found, usage=usage)
 
     async def close(self) -> None:
         await self._embedder.close()

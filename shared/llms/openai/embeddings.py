@@ -5,7 +5,7 @@ from typing import Any
 
 from openai.types import CreateEmbeddingResponse
 
-from shared.llm import Embeddings, Usage
+from shared.llm import Budget, Embeddings, Usage
 from shared.llm_errors import ModelUnavailable
 from shared.llm_wire import Endpoint, count_at
 from shared.llms.openai.account import Account, parsed_as, request_options
@@ -33,7 +33,8 @@ class OpenAIEmbedder:
     def name(self) -> str:
         return self._name
 
-    async def embed(self, texts: Sequence[str]) -> Embeddings:
+    async def embed(self, texts: Sequence[str], *, budget: Budget | None = None) -> Embeddings:
+        del budget  # what is around it keeps that
         vectors: list[Sequence[float]] = []
         usage = Usage(cost_usd=None)
         for batch in _batches(texts):

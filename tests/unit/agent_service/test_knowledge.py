@@ -1,10 +1,7 @@
 """What can be found by words and by meaning, without a database."""
 
-from collections.abc import Sequence
-
-from agent_service.knowledge import words
-from agent_service.knowledge.local_embedder import LocalEmbedder
 from agent_service.knowledge.passages import everybodys
+from shared import words
 from tests.support.catalogues import engine_catalogue
 
 
@@ -16,6 +13,7 @@ def test_chinese_is_compared_by_pairs_of_signs() -> None:
 def test_a_query_holds_only_words() -> None:
     assert words.query("it's (a) 'test' & more:*") == "'it' | 's' | 'a' | 'test' | 'more'"
     assert words.query("!!!") == ""
+    assert words.query("Größe v1.2 e-mail") == "'Größe' | 'v1.2' | 'e-mail'"
 
 
 def test_every_node_type_has_a_passage_with_its_keywords() -> None:
@@ -28,18 +26,3 @@ def test_practices_and_examples_ship_with_the_agent() -> None:
     kinds = [one.kind for one in everybodys(engine_catalogue())]
     assert kinds.count("practice") >= 8
     assert kinds.count("example") >= 5
-
-
-async def test_the_local_model_puts_what_is_alike_near() -> None:
-    embedded = await LocalEmbedder().embed(
-        ["ask me for approval", "human approval", "call an API over HTTP", ""]
-    )
-    near = _cosine(embedded.vectors[0], embedded.vectors[1])
-    far = _cosine(embedded.vectors[0], embedded.vectors[2])
-    assert near > 0.5 > far
-    assert all(len(vector) == 256 for vector in embedded.vectors)
-
-
-def _cosine(one: Sequence[float], other: Sequence[float]) -> float:
-    pairs = zip(one, other, strict=True)
-    return sum(left * right for left, right in pairs)

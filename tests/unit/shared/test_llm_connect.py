@@ -8,7 +8,8 @@ import pytest
 from pydantic import SecretStr
 
 from shared.errors import InvalidInput
-from shared.llm import Message, Request
+from shared.llm import Budget, Message, Request
+from shared.llm_errors import BudgetExhausted
 from shared.llms import EMBEDDERS, PROVIDERS, LlmSettings, Models, connect, connect_embedder
 from tests.support.llm_server import LlmServer, fail, say
 
@@ -103,6 +104,19 @@ async def test_many_texts_go_in_as_many_calls_as_they_need() -> None:
     assert [len(asked.body["input"]) for asked in server.asked] == [2048, 2, 1]
     assert len(found.vectors) == 2051
     assert found.usage.input_tokens == 15
+
+
+async def test_embeddings_are_paid_from_a_budget() -> None:
+    async with LlmServer() as server:
+        settings = LlmSettings(openai_base_url=server.url, openai_api_key=SecretStr("key"))
+        embedder = connect_embedder("openai:text-embedding-ada-002", settings)
+        budget = Budget(max_tokens=20)
+        server.script.append(say(tokens=(5, 0)))
+        await embedder.embed(["ten signs."], budget=budget)
+        assert (budget.spent.total_tokens, budget.spent.cost_usd) == (5, Decimal("0.0000005"))
+        with pytest.raises(BudgetExhausted):
+            await embedder.embed(["ten signs.", "six mo"], budget=budget)
+        await embedder.close()
 
 
 async def test_embeddings_fail_like_models() -> None:

@@ -7,7 +7,7 @@ signs become a word of their own, here and in queries alike.
 import re
 
 _HAN_RUN = re.compile(r"[\u3400-\u9fff]+")
-_TERM = re.compile(r"[a-z0-9_]+(?:[.-][a-z0-9_]+)*", re.IGNORECASE)
+_TERM = re.compile(r"\w+(?:[.-]\w+)*")
 
 
 def pairs(text: str) -> list[str]:

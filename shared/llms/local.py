@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from shared.errors import Unavailable
+from shared.errors import InvalidInput, Unavailable
 from shared.llm import Budget, Embeddings, Usage
 
 _PACKAGE = "wordllama"
@@ -26,13 +26,28 @@ _TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
 _BYTES_PER_NUMBER = 2
 
 
+_NAMES = ("local", "local:wordllama-256")
+
+
+def connect(name: str) -> "LocalEmbedder":
+    """The model of this name.
+
+    Raises:
+        InvalidInput: It is no local model's.
+    """
+    if name not in _NAMES:
+        message = f"There is no local model {name!r}, only {_NAMES[1]}."
+        raise InvalidInput(message, reason="MODEL_NAME_INVALID")
+    return LocalEmbedder()
+
+
 class LocalEmbedder:
     """Averages of token vectors, normalized; deterministic."""
 
     name = "local:wordllama-256"
 
     async def embed(self, texts: Sequence[str], *, budget: Budget | None = None) -> Embeddings:
-        """Vectors of all texts; costs nothing.
+        """Vectors of all texts, computed in a thread; costs nothing.
 
         Raises:
             Unavailable: The wheel is not installed.
