@@ -121,10 +121,12 @@ def sqlalchemy_url(url: str) -> str:
 
 
 async def ensure_schema(url: str, folder: Path, schema: str) -> None:
-    """Have a service's schema at its latest revision; safe for many processes at once.
+    """Have a service's schema at its latest revision or a newer one; safe for many at once.
 
-    Looking costs one query. What it takes to migrate is loaded by a process of its own, because a
-    service would carry it for ever and hardly ever use it.
+    A newer one is a later release's, which this one works on: schemas are expanded first, and
+    contracted only when nobody reads any more what goes. Looking costs one query. What it takes to
+    migrate is loaded by a process of its own, because a service would carry it for ever and hardly
+    ever use it.
 
     Args:
         url: `postgresql://` URL of the login that owns the schema.
@@ -135,9 +137,8 @@ async def ensure_schema(url: str, folder: Path, schema: str) -> None:
         Unavailable: PostgreSQL did not answer.
         Internal: The migration failed; what it said is on standard error.
     """
-    latest = max(path.stem for path in (folder / "versions").glob("[0-9]*.py"))
     try:
-        if await _revision(url, schema) == latest:
+        if (await _revision(url, schema) or "") >= latest_revision(folder):
             return
     except psycopg.OperationalError as error:
         raise Unavailable("The database is away for the moment.") from error
@@ -147,6 +148,11 @@ async def ensure_schema(url: str, folder: Path, schema: str) -> None:
     )
     if await process.wait() != 0:
         raise Internal(f"The schema {schema} could not be migrated.", reason="MIGRATION_FAILED")
+
+
+def latest_revision(folder: Path) -> str:
+    """The last revision that this release knows; revisions begin with a number and sort by it."""
+    return max(path.stem for path in (folder / "versions").glob("[0-9]*.py"))
 
 
 async def _revision(url: str, schema: str) -> str | None:

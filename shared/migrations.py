@@ -11,10 +11,11 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine, text
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from shared.database import sqlalchemy_url
+from shared.database import latest_revision, sqlalchemy_url
 from shared.errors import Unavailable
 
 _CREATE_ROLES = """
@@ -47,6 +48,9 @@ _PATIENCE_SECONDS = 60
 async def upgrade(url: str, folder: Path, schema: str) -> None:
     """Bring a service's schema to its latest revision; safe for many processes at once.
 
+    A schema that a later release has migrated is left as it is: whoever puts the former release
+    back deploys on it.
+
     Args:
         url: `postgresql://` URL of the login that owns the schema.
         folder: The service's Alembic folder, with env.py and versions/.
@@ -69,12 +73,21 @@ def _upgrade(url: str, folder: Path, schema: str) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
             connection.execute(text(_CREATE_ROLES))
             connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
+            if _revision(connection, schema) > latest_revision(folder):
+                return
             config = Config()
             config.set_main_option("script_location", str(folder))
             config.attributes.update(connection=connection, schema=schema)
             command.upgrade(config, "head")
     finally:
         engine.dispose()
+
+
+def _revision(connection: Connection, schema: str) -> str:
+    """What the schema is at; empty when it is new."""
+    options = {"version_table_schema": schema}
+    context = MigrationContext.configure(connection, opts=options)
+    return context.get_current_revision() or ""
 
 
 if __name__ == "__main__":

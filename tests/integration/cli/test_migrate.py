@@ -1,15 +1,21 @@
 """`python -m cli.migrate`: what operators run before a deployment."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
 
 from cli.migrate import PLACEHOLDER, SERVICES, main
+from shared.database import ensure_schema
+from shared.migrations import upgrade
+
+MIGRATIONS = Path(__file__).parents[3] / "engine_service" / "migrations"
 
 
 @pytest.fixture
@@ -60,3 +66,18 @@ def test_a_database_that_is_away_is_said_to_be_away(
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@localhost:1/nothing")
     assert main(["gateway"]) == 1
     assert capsys.readouterr().err == "The database is away for the moment.\n"
+
+
+async def test_what_a_later_release_migrated_is_left_as_it_is(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    """The former release, put back: its code knows fewer revisions than the database has."""
+    former = tmp_path / "migrations"
+    shutil.copytree(MIGRATIONS, former, ignore=shutil.ignore_patterns("__pycache__"))
+    newest = max((former / "versions").glob("[0-9]*.py"))
+    newest.unlink()
+    await upgrade(postgres_url, former, "engine")
+    await ensure_schema(postgres_url, former, "engine")
+    with psycopg.connect(postgres_url) as connection:
+        found = connection.execute("SELECT version_num FROM engine.alembic_version").fetchall()
+    assert found == [(newest.stem,)]
