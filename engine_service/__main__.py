@@ -2,12 +2,14 @@
 
 import sys
 
+from engine_service import imports
 from shared import interpreter
 
 interpreter.before_imports()
-interpreter.leave_out("rich", "numpy")
+interpreter.leave_out(*imports.LEFT_OUT)
+interpreter.import_later(*imports.LATER)
 
-from engine_service import server  # noqa: E402 (after the line above)
+from engine_service import server  # noqa: E402 (after the lines above)
 from engine_service.vault import rotation  # noqa: E402
 
 interpreter.after_imports()

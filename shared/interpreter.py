@@ -7,7 +7,12 @@ through it takes a fifth of the start and, later, a quarter of what a run costs.
 import gc
 import os
 import sys
+from importlib import import_module
+from threading import RLock
+from types import ModuleType
+from typing import Any
 
+_importing = RLock()
 _YOUNG = 10_000
 """So many more objects made than freed are worth a look for garbage; Python's own 700 are few for a
 server in which a single request makes more."""
@@ -29,6 +34,28 @@ def leave_out(*packages: str) -> None:
     """
     for package in packages:
         sys.modules[package] = None  # pyright: ignore[reportArgumentType] (Python's way to say so)
+
+
+def import_later(*modules: str) -> None:
+    """Let these be imported when something of them is first used, instead of at the start.
+
+    A service knows many formats and protocols, and most machines use few of them. Whoever uses such
+    a module imports it whole (`import openpyxl`, not `from openpyxl import …`) and nothing of it
+    while he is imported himself. Its first use takes as long as its import: do that in a thread.
+    """
+    for name in modules:
+        sys.modules[name] = _Later(name)
+
+
+class _Later(ModuleType):
+    """Stands for a module until it is used; `importlib.util.LazyLoader`, but safe with threads."""
+
+    def __getattr__(self, name: str) -> Any:
+        with _importing:
+            if sys.modules.get(self.__name__) is self:
+                del sys.modules[self.__name__]
+                import_module(self.__name__)
+        return getattr(sys.modules[self.__name__], name)
 
 
 def after_imports() -> None:

@@ -4,16 +4,16 @@ What runs and people wrote is shown as the text it is: escaped in HTML, no mark-
 """
 
 from datetime import UTC, datetime
+from functools import cache
 
-from jinja2 import Environment
+import jinja2
 
 from engine_service.protocols.letters import Letter
 from engine_service.store.approvals import StoredApproval
 from engine_service.store.notices import StoredNotice
 from shared.workflow import JsonObject
 
-_TEMPLATES = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-_HTML = _TEMPLATES.from_string("""\
+_HTML = """\
 <!doctype html>
 <html lang="en"><body style="font-family: sans-serif; line-height: 1.5">
 <h1 style="font-size: 1.3em">{{ title }}</h1>
@@ -24,7 +24,7 @@ _HTML = _TEMPLATES.from_string("""\
 color: #ffffff; text-decoration: none; border-radius: 4px">{{ invitation }}</a></p>
 <p style="color: #595959">{{ small_print }}</p>
 </body></html>
-""")
+"""
 _LONGEST_SLACK = 2_500
 
 
@@ -52,8 +52,14 @@ def letter_of(
         key=key_of(notice),
         sent_at=at,
         text=text,
-        html=_HTML.render(values),
+        html=_html().render(values),
     )
+
+
+@cache
+def _html() -> "jinja2.Template":
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_HTML)
 
 
 def slack_message_of(notice: StoredNotice, asked: StoredApproval, url: str) -> JsonObject:

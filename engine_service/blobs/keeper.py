@@ -30,7 +30,6 @@ T = TypeVar("T")
 _THREADS = 4
 _LONGEST_NAME = 255
 _LONGEST_TYPE = 200
-_TROUBLE = (OSError, obstore.exceptions.BaseError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +121,10 @@ class RunBlobs:
             await keeper.work(writer.begin)
             yield writer
             await keeper.work(writer.finish)
-        except _TROUBLE as error:  # what was announced and not finished is collected later
+        except (
+            OSError,
+            obstore.exceptions.BaseError,
+        ) as error:  # what was announced and not finished is collected later
             raise _as_node_error(error) from error
         async with keeper.database.transaction(self._tenant_id) as connection:
             await rows.complete_blob(connection, new, writer.size, writer.blob.sha256)
@@ -134,7 +136,7 @@ class RunBlobs:
             return await self._keeper.work(
                 lambda: self._keeper.objects.open(key_of(self._tenant_id, blob.id))
             )
-        except _TROUBLE as error:
+        except (OSError, obstore.exceptions.BaseError) as error:
             raise _as_node_error(error) from error
 
     async def stream(self, blob_id: str, start: int = 0) -> AsyncIterator[bytes]:
@@ -143,7 +145,7 @@ class RunBlobs:
         try:
             async for piece in self._keeper.objects.stream(key_of(self._tenant_id, blob.id), start):
                 yield piece
-        except _TROUBLE as error:
+        except (OSError, obstore.exceptions.BaseError) as error:
             raise _as_node_error(error) from error
 
     async def work(self, job: Callable[[], T]) -> T:

@@ -7,13 +7,13 @@ a few megabytes at a time, so nothing here holds a whole file.
 
 import io
 from collections.abc import AsyncIterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from time import time
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 import obstore
-from obstore.store import LocalStore, from_url
 
 PIECE_BYTES = 256 * 1024
 _PART_BYTES = 8 * 1024 * 1024
@@ -51,10 +51,13 @@ class Objects:
         if parts.scheme not in ("file", "s3"):
             raise ValueError(f"ENGINE_BLOB_URL begins with file:// or s3://, not {parts.scheme!r}")
         self._directory = Path(unquote(parts.path)) if parts.scheme == "file" else None
+        self._url = url
+
+    @cached_property
+    def _store(self) -> "obstore.store.ObjectStore":
         if self._directory is None:
-            self._store = from_url(url)
-        else:
-            self._store = LocalStore(self._directory, mkdir=True)
+            return obstore.store.from_url(self._url)
+        return obstore.store.LocalStore(self._directory, mkdir=True)
 
     def write(self, key: str) -> Writing:
         """Begin an object."""

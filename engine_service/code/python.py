@@ -13,16 +13,7 @@ from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
-from pydantic_monty import (
-    AsyncMonty,
-    AsyncMontySession,
-    CollectStreams,
-    MontyCrashedError,
-    MontyError,
-    MontyRuntimeError,
-    MontySyntaxError,
-    ResourceLimits,
-)
+import pydantic_monty as monty
 
 from engine_service.code.python_rules import Reading, read_python
 from engine_service.code.results import (
@@ -88,7 +79,7 @@ class PythonCode:
         self._workers = workers
         self._stack = AsyncExitStack()
         self._opening = asyncio.Lock()
-        self._pool: AsyncMonty | None = None
+        self._pool: monty.AsyncMonty | None = None
         self._closed = False
 
     async def run(self, code: str, mode: Mode, scope: Scope, limits: Limits) -> SandboxResult:
@@ -106,7 +97,7 @@ class PythonCode:
         try:
             async with self._session(limits) as session:
                 result = await run.results(session, mode, scope, reading)
-        except MontyCrashedError as error:
+        except monty.MontyCrashedError as error:
             raise _stopped(error, limits, run.logs) from None
         plain = await asyncio.to_thread(_plain_result, result, run.logs)
         return result_of(plain, mode, run.logs)
@@ -117,9 +108,9 @@ class PythonCode:
         await self._stack.aclose()
 
     @asynccontextmanager
-    async def _session(self, limits: Limits) -> AsyncGenerator[AsyncMontySession]:
+    async def _session(self, limits: Limits) -> "AsyncGenerator[monty.AsyncMontySession]":
         pool = await self._open()
-        bounds: ResourceLimits = {
+        bounds: monty.ResourceLimits = {
             "max_feed_duration_secs": limits.seconds,
             "max_total_sleep_secs": limits.seconds,
             "max_memory": limits.megabytes * _MEGABYTE,
@@ -128,12 +119,12 @@ class PythonCode:
         async with pool.checkout(script_name="author.py", limits=bounds) as session:
             yield session
 
-    async def _open(self) -> AsyncMonty:
+    async def _open(self) -> "monty.AsyncMonty":
         async with self._opening:
             if self._closed:
                 raise Unavailable("The sandbox is closed.", reason="SANDBOX_CLOSED")
             if self._pool is None:
-                pool = AsyncMonty(
+                pool = monty.AsyncMonty(
                     min_processes=0,
                     max_processes=self._workers,
                     max_checkouts_per_worker=1,
@@ -141,7 +132,7 @@ class PythonCode:
                 )
                 try:
                     self._pool = await self._stack.enter_async_context(pool)
-                except (OSError, MontyError) as error:
+                except (OSError, monty.MontyError) as error:
                     message = "The sandbox did not start."
                     raise Unavailable(message, reason="SANDBOX_FAILED") from error
             return self._pool
@@ -153,7 +144,7 @@ class _Run:
     def __init__(self, code: str, limits: Limits) -> None:
         self._code = code
         self._limits = limits
-        self._printed = CollectStreams(max_bytes=_LONGEST_LOG)
+        self._printed = monty.CollectStreams(max_bytes=_LONGEST_LOG)
 
     @property
     def logs(self) -> list[LogLine]:
@@ -161,7 +152,7 @@ class _Run:
         return _lines(self._printed.output)
 
     async def results(
-        self, session: AsyncMontySession, mode: Mode, scope: Scope, reading: Reading
+        self, session: "monty.AsyncMontySession", mode: Mode, scope: Scope, reading: Reading
     ) -> Any:
         """What the code returned: for all items, or a list of what it did for each."""
         try:
@@ -177,31 +168,33 @@ class _Run:
         except TimeoutError:
             raise _too_slow(self._limits, self.logs) from None
 
-    async def _prepare(self, session: AsyncMontySession, scope: Scope, reading: Reading) -> None:
+    async def _prepare(
+        self, session: "monty.AsyncMontySession", scope: Scope, reading: Reading
+    ) -> None:
         try:
             await session.feed_run(_PRELUDE, inputs=_names(scope, reading))
-        except MontyRuntimeError as error:
+        except monty.MontyRuntimeError as error:
             raise self._failure(error) from None
 
     async def _for_item(
-        self, session: AsyncMontySession, scope: Scope, reading: Reading, index: int
+        self, session: "monty.AsyncMontySession", scope: Scope, reading: Reading, index: int
     ) -> Any:
         item = scope.items[index]
         places = {name: _place(scope, name, index) for name in _wanted(scope, reading)}
         names = {"_item": item, "_json": item["json"], "_itemIndex": index, "_places": places}
         try:
             await session.feed_run(_NEXT_ITEM, inputs=names)
-        except MontyRuntimeError as error:
+        except monty.MontyRuntimeError as error:
             raise self._failure(error) from None
         return await self._feed(session)
 
-    async def _feed(self, session: AsyncMontySession) -> Any:
+    async def _feed(self, session: "monty.AsyncMontySession") -> Any:
         try:
             return await session.feed_run(self._code, print_callback=self._printed)
-        except (MontyRuntimeError, MontySyntaxError) as error:
+        except (monty.MontyRuntimeError, monty.MontySyntaxError) as error:
             raise self._failure(error) from None
 
-    def _failure(self, error: MontyRuntimeError | MontySyntaxError) -> CodeError:
+    def _failure(self, error: "monty.MontyRuntimeError | monty.MontySyntaxError") -> CodeError:
         inner, logs = error.exception(), self.logs
         said = error.display("type-msg")
         if isinstance(inner, TimeoutError) and "limit exceeded" in said:
@@ -210,7 +203,9 @@ class _Run:
             return _too_large(said, self._limits, logs)
         frames = [frame for frame in error.traceback() if frame.filename != _PRELUDE_FILE]
         line = frames[-1].line if frames else None
-        malformed = isinstance(error, MontySyntaxError) or isinstance(inner, NotImplementedError)
+        malformed = isinstance(error, monty.MontySyntaxError) or isinstance(
+            inner, NotImplementedError
+        )
         text = said if line is None else f"{said} (line {line})"
         return CodeError(text, code=SYNTAX if malformed else "CODE_FAILED", line=line, logs=logs)
 
@@ -317,7 +312,7 @@ def _key(key: Any) -> str:
             raise CodeError(f"A key of type {kind} is no JSON", code=RESULT_INVALID)
 
 
-def _stopped(error: MontyCrashedError, limits: Limits, logs: list[LogLine]) -> CodeError:
+def _stopped(error: "monty.MontyCrashedError", limits: Limits, logs: list[LogLine]) -> CodeError:
     if getattr(error, "timed_out", False):
         return _too_slow(limits, logs)
     return _too_large("", limits, logs)

@@ -9,8 +9,7 @@ from datetime import date, datetime, time
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
 
-from openpyxl import Workbook, load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
+import openpyxl
 
 from engine_service.encoding import encode
 from engine_service.formats.failing import Unreadable
@@ -71,8 +70,13 @@ def read_xlsx(file: BinaryIO, options: TableOptions) -> Iterator[JsonObject]:
     """
     _check_workbook(file)
     try:
-        book = load_workbook(file, read_only=True, data_only=True)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError) as error:
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+    except (
+        openpyxl.utils.exceptions.InvalidFileException,
+        zipfile.BadZipFile,
+        KeyError,
+        ValueError,
+    ) as error:
         raise Unreadable("The file is no XLSX workbook.") from error
     try:
         if options.sheet and options.sheet not in book.sheetnames:
@@ -119,7 +123,7 @@ def write_xlsx(rows: Iterable[JsonObject], write: Write, options: TableOptions) 
     """Write objects as a workbook with one sheet."""
     kept = rows if isinstance(rows, Sequence) else list(rows)
     columns = columns_of(kept)
-    book = Workbook(write_only=True)
+    book = openpyxl.Workbook(write_only=True)
     sheet: Any = book.create_sheet(options.sheet or "Sheet")
     if options.header:
         sheet.append(columns)

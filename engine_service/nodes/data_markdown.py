@@ -13,8 +13,8 @@ from engine_service.sdk.node import (
     Outcome,
     PureNode,
 )
+from engine_service.values import markdown
 from engine_service.values.fields import FieldNames
-from engine_service.values.markdown import HtmlWriting, MarkdownWriting
 from engine_service.values.markup import BadMarkup
 from shared.workflow import Item, JsonObject
 
@@ -105,7 +105,7 @@ class DataMarkdown(PureNode[MarkdownParameters]):
 
 def _converted(parameters: MarkdownParameters) -> str:
     if parameters.mode == "to_markdown":
-        return MarkdownWriting(
+        return markdown.MarkdownWriting(
             bullet=parameters.bullet,
             emphasis=parameters.emphasis,
             strong=parameters.strong,
@@ -113,7 +113,7 @@ def _converted(parameters: MarkdownParameters) -> str:
             ignored=parameters.ignore,
             keep_data_images=parameters.keep_data_images,
         ).write(parameters.text)
-    html = HtmlWriting(
+    html = markdown.HtmlWriting(
         heading_ids=parameters.heading_ids,
         heading_level=parameters.heading_level,
         line_breaks=parameters.line_breaks,

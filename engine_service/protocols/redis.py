@@ -4,15 +4,16 @@ What goes wrong is told as a `NodeError`: address_refused, connect_failed, login
 command_failed, connection_lost.
 """
 
+import asyncio
 import ssl
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
+import redis
 from pydantic import Field
-from redis import exceptions as errors
-from redis.asyncio.connection import Connection
 
+from engine_service.protocols import redis_connection
 from engine_service.protocols.account import AccountFields, Security
 from engine_service.sdk.node import Failed, Network, NodeError
 
@@ -30,21 +31,10 @@ class RedisFields(AccountFields):
     )
 
 
-class _Pinned(Connection):
-    """A connection over a socket that is connected already; TLS is for the host's name."""
-
-    def __init__(self, *, over: Mapping[str, Any], **options: Any) -> None:
-        super().__init__(**options)  # pyright: ignore[reportUnknownMemberType] - as redis types it
-        self._over = over
-
-    def _connection_arguments(self) -> Mapping[str, Any]:
-        return self._over
-
-
 class Client:
     """Sends commands."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: "redis_connection.Pinned") -> None:
         self._connection = connection
 
     async def ask(self, *command: Argument) -> Any:
@@ -56,9 +46,9 @@ class Client:
         try:
             await self._connection.send_command(*command)
             return _readable(await self._connection.read_response())
-        except errors.ResponseError as error:
+        except redis.exceptions.ResponseError as error:
             raise NodeError(Failed("command_failed", str(error))) from error
-        except (errors.RedisError, OSError) as error:
+        except (redis.exceptions.RedisError, OSError) as error:
             message = f"The connection was lost: {error}"
             raise NodeError(
                 Failed("connection_lost", message, retryable=True, outcome_known=False)
@@ -72,13 +62,14 @@ async def connected(network: Network, account: RedisFields) -> AsyncGenerator[Cl
     Raises:
         NodeError: There is none to be had.
     """
+    await asyncio.to_thread(redis_connection.ready)
     over: dict[str, Any] = {"sock": await network.connect(account.host, account.port)}
     if account.security != "none":
         over |= {
             "ssl": network.tls(verify=account.verify_tls),
             "server_hostname": account.host,
         }
-    connection = _Pinned(
+    connection = redis_connection.Pinned(
         over=over,
         host=account.host,
         port=account.port,
@@ -92,7 +83,7 @@ async def connected(network: Network, account: RedisFields) -> AsyncGenerator[Cl
     try:
         try:
             await connection.connect()
-        except (errors.RedisError, OSError) as error:
+        except (redis.exceptions.RedisError, OSError) as error:
             raise NodeError(_no_connection(error, account)) from error
         yield Client(connection)
     finally:
@@ -100,7 +91,7 @@ async def connected(network: Network, account: RedisFields) -> AsyncGenerator[Cl
 
 
 def _no_connection(error: Exception, account: RedisFields) -> Failed:
-    if isinstance(error, errors.AuthenticationError | errors.ResponseError):
+    if isinstance(error, redis.exceptions.AuthenticationError | redis.exceptions.ResponseError):
         return Failed("login_failed", f"{account.place} does not take the account: {error}")
     if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
         return Failed("tls_failed", f"No secure connection to {account.place}: {error}")

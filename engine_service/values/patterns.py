@@ -20,7 +20,7 @@ MOST_SIGNS = 5_000
 _DELIMITED = re.compile(r"/(?P<body>.*?)/(?P<flags>[gimusy]*)", re.DOTALL)
 _REFERENCE = re.compile(r"\$(?:<(?P<name>[A-Za-z_]\w*)>|(?P<number>[1-9]\d?)|[$&`'])", re.ASCII)
 T = TypeVar("T")
-_FLAGS = {"i": regex.IGNORECASE, "m": regex.MULTILINE, "s": regex.DOTALL}
+_FLAGS = {"i": "IGNORECASE", "m": "MULTILINE", "s": "DOTALL"}
 _TOKEN = re.compile(
     r"\\u\{[0-9a-fA-F]+\}|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|\\c[A-Za-z]|\\k<[^>]+>|\\p\{[^}]+\}"
     r"|\\P\{[^}]+\}|\\.|\[\^\]|\[\]|.",
@@ -101,7 +101,7 @@ def _in_time(pattern: str, work: Callable[[float], T]) -> T:
         given.left -= time.perf_counter() - begun
 
 
-def _find(pattern: str, text: str, seconds: float) -> regex.Match[str] | None:
+def _find(pattern: str, text: str, seconds: float) -> "regex.Match[str] | None":
     compiled, sticky = _compile(pattern)
     find = compiled.match if sticky else compiled.search
     try:
@@ -110,7 +110,7 @@ def _find(pattern: str, text: str, seconds: float) -> regex.Match[str] | None:
         raise BadPattern(f"the pattern {pattern!r} takes too long on this text") from error
 
 
-def _part(reference: re.Match[str], match: regex.Match[str]) -> str:
+def _part(reference: re.Match[str], match: "regex.Match[str]") -> str:
     """What a `$…` in a replacement stands for; itself, where it stands for nothing."""
     name = reference["name"] or reference["number"]
     if name is not None:
@@ -123,12 +123,12 @@ def _part(reference: re.Match[str], match: regex.Match[str]) -> str:
 
 
 @lru_cache(maxsize=512)
-def _compile(pattern: str) -> tuple[regex.Pattern[str], bool]:
+def _compile(pattern: str) -> "tuple[regex.Pattern[str], bool]":
     match = _DELIMITED.fullmatch(pattern)
     body, letters = (match["body"], match["flags"]) if match else (pattern, "")
     flags = regex.V0
     for letter in letters:
-        flags |= _FLAGS.get(letter, 0)
+        flags |= getattr(regex, _FLAGS[letter]) if letter in _FLAGS else 0
     try:
         return regex.compile("".join(_translate(body, "m" in letters)), flags), "y" in letters
     except (regex.error, ValueError, OverflowError) as error:

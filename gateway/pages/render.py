@@ -5,25 +5,34 @@ its form nowhere but back. It is never kept, framed or indexed, and tells nobody
 """
 
 import base64
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markdown_it import MarkdownIt
+import jinja2
+import markdown_it
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 _HERE = Path(__file__).parent
 _STYLE = (_HERE / "style.css").read_text(encoding="utf-8")
-_MARKDOWN = MarkdownIt("commonmark", {"html": False, "breaks": True}).disable("image")
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(_HERE / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+
+
+@cache
+def _templates() -> "jinja2.Environment":
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@cache
+def _markdown() -> "markdown_it.MarkdownIt":
+    return markdown_it.MarkdownIt("commonmark", {"html": False, "breaks": True}).disable("image")
 
 
 def digest_of(text: str) -> str:
@@ -42,7 +51,7 @@ def page(
 ) -> HTMLResponse:
     """A page; `policy` holds further directives, for what it may do besides."""
     known = {"lang": "en", "style": Markup(_STYLE), "title": title, "faulty": status >= 400}
-    html = _TEMPLATES.get_template(template).render({**known, **values})
+    html = _templates().get_template(template).render({**known, **values})
     headers = {
         "Content-Security-Policy": f"{_POLICY}; {policy}" if policy else _POLICY,
         "X-Robots-Tag": "noindex, nofollow",
@@ -59,4 +68,4 @@ def notice(title: str, *lines: str, status: int = 200) -> HTMLResponse:
 
 def markdown(text: str) -> Markup:
     """Markdown as HTML: what is HTML in it is shown as it is written, and links lead to the web."""
-    return Markup(_MARKDOWN.render(text))
+    return Markup(_markdown().render(text))

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from tokenizers import Tokenizer
+import tokenizers
 
 from shared.errors import InvalidInput, Unavailable
 from shared.llm import Budget, Embeddings, Usage
@@ -71,7 +71,7 @@ class _Table:
     """The vectors of all tokens, on disk (safetensors: a header in JSON, then the numbers)."""
 
     def __init__(self, folder: Path) -> None:
-        self._tokenizer: Tokenizer = Tokenizer.from_file(str(folder / _TOKENIZER))
+        self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / _TOKENIZER))
         with (folder / _WEIGHTS).open("rb") as file:
             self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         (header_size,) = struct.unpack_from("<Q", self._bytes)
