@@ -9,9 +9,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agent_service.state import Outgoing
@@ -22,20 +20,23 @@ from agent_service.store.sessions import StoredSession, get_session, lock_sessio
 from agent_service.store.turns import Lease, hold
 from shared.clock import Clock
 from shared.database import Database
-from shared.errors import Unavailable
+from shared.notifications import Notifications
 from shared.session_events import MessageCompleted, TurnCompleted
-
-log = structlog.get_logger()
 
 _BATCH = 200
 _POLL_SECONDS = 2.0
-_RECONNECT_SECONDS = 1.0
 
 
 class History:
-    """Appends to sessions' histories and follows them."""
+    """Appends to sessions' histories and follows them.
+
+    Attributes:
+        notifications: While they run, followers hear at once what other processes append.
+    """
 
     def __init__(self, database: Database, clock: Clock) -> None:
+        self.notifications = Notifications(database)
+        self.notifications.on(CHANNEL, self.wake)
         self._database = database
         self._clock = clock
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
@@ -139,16 +140,6 @@ class History:
     def wake(self, session_id: str) -> None:
         for changed in self._waiting.get(session_id, ()):
             changed.set()
-
-    async def listen(self) -> None:
-        """Hear what other processes append; runs until cancelled."""
-        while True:
-            try:
-                async for session_id in self._database.listen(CHANNEL):
-                    self.wake(session_id)
-            except Unavailable:
-                log.warning("notifications_lost")
-            await self._clock.sleep_until(self._clock.now() + timedelta(seconds=_RECONNECT_SECONDS))
 
 
 def _ends(event: StoredEvent, turn_id: str) -> bool:

@@ -87,7 +87,7 @@ class Agent:
         async with asyncio.TaskGroup() as background:
             loops = [
                 background.create_task(self._turns.run()),
-                background.create_task(self._history.listen()),
+                background.create_task(self._history.notifications.run()),
                 background.create_task(keep_filled(self._library, self._engine, clock)),
             ]
             await self._server.start()

@@ -9,9 +9,12 @@ import asyncio
 import os
 import time
 
+from engine_service import imports
 from shared import interpreter
 
 interpreter.before_imports()
+interpreter.leave_out(*imports.LEFT_OUT)
+interpreter.import_later(*imports.LATER)
 
 import uvloop  # noqa: E402 (after the line above)
 

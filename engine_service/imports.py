@@ -2,13 +2,13 @@
 
 LEFT_OUT = ("rich", "numpy")
 LATER = (
+    "engine_service.formats.calendars",
+    "engine_service.formats.workbooks",
     "engine_service.protocols.redis_connection",
     "engine_service.values.markdown",
     "feedparser",
-    "icalendar",
     "jinja2",
     "obstore",
-    "openpyxl",
     "pydantic_monty",
     "redis",
     "regex",

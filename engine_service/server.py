@@ -119,9 +119,9 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
     world = World(http, sandbox, models, keychain, network, keeper, spending, tables=tables)
     links = Links(secret, settings.engine_public_url, clock)
     mail = Delivery(http, network, clock), links
-    postman = Postman(databases.worker, keychain, *mail, clock)
     worker = Worker(databases, catalogue, world, evaluator, clock, _options(settings))
-    journal, feed = worker.journal, worker.feed
+    journal, feed, heard = worker.journal, worker.feed, worker.notifications
+    postman = Postman(databases.worker, heard, keychain, *mail, clock)
     results = Results(keeper)
     listeners = Listeners(databases.worker, catalogue)
     simulator = _simulator(catalogue, replace(world, calls=worker.calls), evaluator, http)
@@ -145,9 +145,9 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
     try:
         yield Engine(
             worker,
-            Scheduler(databases.worker, catalogue, clock),
+            Scheduler(databases.worker, heard, catalogue, clock),
             postman,
-            Poller(databases.worker, catalogue, Means(http, network, keychain), clock),
+            Poller(databases.worker, heard, catalogue, Means(http, network, keychain), clock),
             Collector(databases.worker, keeper.objects, clock) if keeper else None,
             services,
         )

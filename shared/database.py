@@ -95,17 +95,18 @@ class Database:
         except psycopg.OperationalError as error:
             raise Unavailable("The database is away for the moment.") from error
 
-    async def listen(self, channel: str) -> AsyncIterator[str]:
-        """The payloads of a channel's notifications: hints, which may be lost with the connection.
+    async def listen(self, *channels: str) -> AsyncIterator[tuple[str, str]]:
+        """The notifications of channels, each with its payload, over a connection of their own.
 
         Raises:
             Unavailable: The connection could not be made or broke.
         """
         try:
             async with await self.connect() as connection:
-                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+                for channel in channels:
+                    await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
                 async for notification in connection.notifies():
-                    yield notification.payload
+                    yield notification.channel, notification.payload
         except psycopg.OperationalError as error:
             raise Unavailable("The database is away for the moment.") from error
 

@@ -25,6 +25,7 @@ from engine_service.triggering.rounds import Rounds
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import AppError
+from shared.notifications import Notifications
 
 log = structlog.get_logger()
 
@@ -55,6 +56,7 @@ class Postman:
     def __init__(
         self,
         database: Database,
+        notifications: Notifications,
         keychain: CredentialSource,
         delivery: Delivery,
         links: Links,
@@ -65,7 +67,7 @@ class Postman:
         self._delivery = delivery
         self._links = links
         self._clock = clock
-        self._rounds = Rounds("postman", database, notices.CHANNEL, clock, _POLL)
+        self._rounds = Rounds("postman", notifications, notices.CHANNEL, clock, _POLL)
 
     async def run(self) -> None:
         """Send until cancelled; a database that is away is waited for."""

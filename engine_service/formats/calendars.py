@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, BinaryIO, cast
 
-import icalendar
+from icalendar import Calendar, Event, vCalAddress, vText
 
 from engine_service.formats.documents import MOST_WHOLE
 from engine_service.formats.failing import Unreadable
@@ -23,7 +23,7 @@ def read_ics(file: BinaryIO) -> Iterator[JsonObject]:
     if len(data) > MOST_WHOLE:
         raise Unreadable("The calendar is too large.")
     try:
-        calendar: Any = icalendar.Calendar.from_ical(data)
+        calendar: Any = Calendar.from_ical(data)
         events = calendar.walk("VEVENT")
     except (ValueError, IndexError, KeyError) as error:
         raise Unreadable("The file is no calendar.") from error
@@ -37,7 +37,7 @@ def write_ics(events: Iterable[JsonObject], now: datetime) -> bytes:
     Raises:
         Unreadable: An event has no start, or one that is no moment.
     """
-    calendar: Any = icalendar.Calendar()
+    calendar: Any = Calendar()
     calendar.add("prodid", "-//Flowloom//EN")
     calendar.add("version", "2.0")
     for number, given in enumerate(events):
@@ -68,7 +68,7 @@ def _address(value: Any) -> str:
 
 
 def _written(given: JsonObject, number: int, now: datetime) -> Any:
-    event: Any = icalendar.Event()
+    event: Any = Event()
     all_day = given.get("all_day") is True
     start = _moment(given.get("start"), all_day=all_day)
     if start is None:
@@ -82,11 +82,11 @@ def _written(given: JsonObject, number: int, now: datetime) -> Any:
         if given.get(name) not in (None, ""):
             event.add(name, str(given[name]))
     if given.get("organizer"):
-        event["organizer"] = icalendar.vCalAddress(f"mailto:{given['organizer']}")
+        event["organizer"] = vCalAddress(f"mailto:{given['organizer']}")
     attendees: Any = given.get("attendees") or []
     for one in cast("list[Any]", attendees) if isinstance(attendees, list) else [attendees]:
-        address = icalendar.vCalAddress(f"mailto:{one}")
-        address.params["rsvp"] = icalendar.vText("TRUE")
+        address = vCalAddress(f"mailto:{one}")
+        address.params["rsvp"] = vText("TRUE")
         event.add("attendee", address, encode=False)
     return event
 

@@ -1,15 +1,10 @@
-"""Tables: CSV and XLSX to objects and back, row by row, from within a thread."""
+"""Tables: CSV to objects and back, row by row, from within a thread; `workbooks.py` has XLSX."""
 
 import csv
 import io
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
-from tempfile import SpooledTemporaryFile
-from typing import Any, BinaryIO, cast
-
-import openpyxl
+from typing import Any, BinaryIO
 
 from engine_service.encoding import encode
 from engine_service.formats.failing import Unreadable
@@ -18,11 +13,7 @@ from shared.workflow import JsonObject
 Write = Callable[[bytes], int]
 
 _LARGEST_CELL = 10_000_000
-_MOST_UNPACKED = 512 * 1024 * 1024
-_MOST_WORDS = 64 * 1024 * 1024
-_IN_MEMORY = 4 * 1024 * 1024
 _PIECE = 256 * 1024
-_MOST_CHARACTERS = 32_767  # of a cell in a workbook
 csv.field_size_limit(_LARGEST_CELL)
 
 
@@ -55,42 +46,11 @@ def read_csv(file: BinaryIO, options: TableOptions) -> Iterator[JsonObject]:
     try:
         with io.TextIOWrapper(file, encoding=encoding, newline="") as text:
             rows = csv.reader(text, delimiter=options.delimiter)
-            yield from _objects(rows, options)
+            yield from objects_of(rows, options)
     except (UnicodeError, LookupError) as error:
         raise Unreadable(f"The text is not in {options.encoding}.") from error
     except csv.Error as error:
         raise Unreadable(f"The file is no CSV: {error}.") from error
-
-
-def read_xlsx(file: BinaryIO, options: TableOptions) -> Iterator[JsonObject]:
-    """The rows of one sheet of a workbook; dates are ISO texts.
-
-    Raises:
-        Unreadable: It is none, has no such sheet, or unpacks to too much.
-    """
-    _check_workbook(file)
-    try:
-        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-    except (
-        openpyxl.utils.exceptions.InvalidFileException,
-        zipfile.BadZipFile,
-        KeyError,
-        ValueError,
-    ) as error:
-        raise Unreadable("The file is no XLSX workbook.") from error
-    try:
-        if options.sheet and options.sheet not in book.sheetnames:
-            had = ", ".join(book.sheetnames)
-            raise Unreadable(f"There is no sheet {options.sheet!r}; there are: {had}.")
-        sheet: Any = book[options.sheet] if options.sheet else book.worksheets[0]
-        for row in _objects(sheet.iter_rows(values_only=True), options):
-            yield {
-                name: _plain(value)
-                for name, value in row.items()
-                if value is not None or options.keep_empty
-            }
-    finally:
-        book.close()
 
 
 def write_csv(rows: Iterable[JsonObject], write: Write, options: TableOptions) -> None:
@@ -119,29 +79,13 @@ def write_csv(rows: Iterable[JsonObject], write: Write, options: TableOptions) -
         raise Unreadable(f"The text cannot be written in {options.encoding}.") from error
 
 
-def write_xlsx(rows: Iterable[JsonObject], write: Write, options: TableOptions) -> None:
-    """Write objects as a workbook with one sheet."""
-    kept = rows if isinstance(rows, Sequence) else list(rows)
-    columns = columns_of(kept)
-    book = openpyxl.Workbook(write_only=True)
-    sheet: Any = book.create_sheet(options.sheet or "Sheet")
-    if options.header:
-        sheet.append(columns)
-    for row in kept:
-        sheet.append([_workbook_cell(row.get(name)) for name in columns])
-    with SpooledTemporaryFile(max_size=_IN_MEMORY) as packed:
-        book.save(cast("Any", packed))
-        packed.seek(0)
-        while piece := packed.read(_PIECE):
-            write(piece)
-
-
 def columns_of(rows: Iterable[JsonObject]) -> list[str]:
     """All fields of all rows."""
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
-def _objects(rows: Iterator[Sequence[Any]], options: TableOptions) -> Iterator[JsonObject]:
+def objects_of(rows: Iterator[Sequence[Any]], options: TableOptions) -> Iterator[JsonObject]:
+    """Rows of cells as objects, under the names that their header gives."""
     for _ in range(options.skip):
         next(rows, None)
     names: list[str] = []
@@ -171,35 +115,7 @@ def _names(first: Sequence[Any]) -> list[str]:
     return names
 
 
-def _check_workbook(file: BinaryIO) -> None:
-    """Refuse what would unpack to too much."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
-    except zipfile.BadZipFile as error:
-        raise Unreadable("The file is no XLSX workbook.") from error
-    words = sizes.get("xl/sharedStrings.xml", 0)
-    if sum(sizes.values()) > _MOST_UNPACKED or words > _MOST_WORDS:
-        raise Unreadable("The workbook unpacks to more than can be read.")
-    file.seek(0)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    return "" if value is None else value
-
-
 def _cell(value: Any) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
     return encode(value) if isinstance(value, dict | list) else value
-
-
-def _workbook_cell(value: Any) -> Any:
-    if isinstance(value, dict | list):
-        value = encode(value)
-    if isinstance(value, str):
-        value = "".join(sign for sign in value if sign >= " " or sign in "\t\n\r")
-        return value[:_MOST_CHARACTERS]
-    return value

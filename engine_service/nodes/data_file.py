@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, ClassVar, Literal, TypeVar, cast
 
 from pydantic import Field
 
-from engine_service.formats import archives, calendars, documents, tables
+from engine_service.formats import archives, calendars, documents, tables, workbooks
 from engine_service.formats.failing import Unreadable
 from engine_service.sdk.blob import UNKNOWN_TYPE, Blob, BlobWriter
 from engine_service.sdk.node import (
@@ -208,7 +208,7 @@ def _rows(
         case "csv":
             return tables.read_csv(file, _options(parameters, blob.file_name))
         case "xlsx":
-            return tables.read_xlsx(file, _options(parameters, blob.file_name))
+            return workbooks.read_xlsx(file, _options(parameters, blob.file_name))
         case "json":
             return _json(file, parameters)
         case "jsonl":
@@ -308,7 +308,7 @@ def _fill(
         case "csv":
             tables.write_csv(rows, writer.write, _options(parameters, parameters.file_name))
         case "xlsx":
-            tables.write_xlsx(rows, writer.write, _options(parameters, parameters.file_name))
+            workbooks.write_xlsx(rows, writer.write, _options(parameters, parameters.file_name))
         case "json" if parameters.per_item:
             documents.write_value(values[0], writer.write, pretty=parameters.pretty)
         case "json":

@@ -46,9 +46,9 @@ class Client:
         try:
             await self._connection.send_command(*command)
             return _readable(await self._connection.read_response())
-        except redis.exceptions.ResponseError as error:
+        except redis.ResponseError as error:
             raise NodeError(Failed("command_failed", str(error))) from error
-        except (redis.exceptions.RedisError, OSError) as error:
+        except (redis.RedisError, OSError) as error:
             message = f"The connection was lost: {error}"
             raise NodeError(
                 Failed("connection_lost", message, retryable=True, outcome_known=False)
@@ -83,7 +83,7 @@ async def connected(network: Network, account: RedisFields) -> AsyncGenerator[Cl
     try:
         try:
             await connection.connect()
-        except (redis.exceptions.RedisError, OSError) as error:
+        except (redis.RedisError, OSError) as error:
             raise NodeError(_no_connection(error, account)) from error
         yield Client(connection)
     finally:
@@ -91,7 +91,7 @@ async def connected(network: Network, account: RedisFields) -> AsyncGenerator[Cl
 
 
 def _no_connection(error: Exception, account: RedisFields) -> Failed:
-    if isinstance(error, redis.exceptions.AuthenticationError | redis.exceptions.ResponseError):
+    if isinstance(error, redis.AuthenticationError | redis.ResponseError):
         return Failed("login_failed", f"{account.place} does not take the account: {error}")
     if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
         return Failed("tls_failed", f"No secure connection to {account.place}: {error}")

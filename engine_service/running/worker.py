@@ -9,8 +9,6 @@ import os
 import socket
 from dataclasses import dataclass, field, replace
 
-import structlog
-
 from engine_service import dispatch
 from engine_service.catalogue import Catalogue
 from engine_service.definitions.program import Programs
@@ -24,15 +22,11 @@ from engine_service.running.housekeeping import keep_house
 from engine_service.running.journal import Journal
 from engine_service.running.keeping import Limits
 from engine_service.running.surroundings import Surroundings
-from engine_service.store.hints import CHANNEL, Hint, HintKind, parse
+from engine_service.store.hints import CHANNEL, HintKind, parse
 from shared.clock import Clock
 from shared.database import Database
-from shared.errors import Unavailable
 from shared.ids import new_id
-
-log = structlog.get_logger()
-
-_PAUSE_SECONDS = 1.0
+from shared.notifications import Notifications
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +65,8 @@ class Worker:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{new_id('w')}"
         self.feed = Feed(databases.app)
         self.programs = Programs(databases.worker, catalogue)
+        self.notifications = Notifications(databases.worker)
+        self.notifications.on(CHANNEL, self._heed)
         self._database = databases.worker
         self._claims = dispatch.Claims(databases.worker, self.name, options.lease_seconds)
         self._activations = Activations(options.runs)
@@ -103,7 +99,7 @@ class Worker:
             group.create_task(self._activations.run(self._shop))
             group.create_task(self.journal.run())
             group.create_task(self._claims.keep())
-            group.create_task(self._listen())
+            group.create_task(self.notifications.run())
             group.create_task(self.feed.look_after())
             group.create_task(keep_house(self._database, self._shop.clock))
 
@@ -111,18 +107,11 @@ class Worker:
         """Take up nothing more; finish what is under way, or hand it over."""
         await self._activations.drain(seconds)
 
-    async def _listen(self) -> None:
-        """Act upon other engines' hints; while the connection is away, polls make up for them."""
-        while True:
-            try:
-                async for payload in self._database.listen(CHANNEL):
-                    if (hint := parse(payload)) is not None:
-                        self._heed(hint)
-            except Unavailable as error:
-                log.warning("hints_missed", reason=error.message)
-            await asyncio.sleep(_PAUSE_SECONDS)
-
-    def _heed(self, hint: Hint) -> None:
+    def _heed(self, payload: str) -> None:
+        """Act upon a hint; while none is heard, polls make up for them."""
+        hint = parse(payload)
+        if hint is None:
+            return
         match hint.kind:
             case HintKind.NEWS if hint.origin != self.name:
                 self.feed.hint(hint.run_ids)

@@ -30,6 +30,7 @@ from shared.clock import Clock
 from shared.database import Database
 from shared.errors import Unavailable
 from shared.ids import new_id
+from shared.notifications import Notifications
 from shared.workflow import JsonObject
 
 log = structlog.get_logger()
@@ -70,13 +71,18 @@ class Poller:
     """
 
     def __init__(
-        self, database: Database, catalogue: Catalogue, means: Means, clock: Clock
+        self,
+        database: Database,
+        notifications: Notifications,
+        catalogue: Catalogue,
+        means: Means,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._catalogue = catalogue
         self._means = means
         self._clock = clock
-        self._rounds = Rounds("poller", database, triggers.CHANNEL, clock, _POLL)
+        self._rounds = Rounds("poller", notifications, triggers.CHANNEL, clock, _POLL)
 
     async def run(self) -> None:
         """Poll until cancelled; a database that is away is waited for."""

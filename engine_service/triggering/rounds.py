@@ -6,14 +6,14 @@ work. PostgreSQL's hints save the poll's delay; a slow poll makes up for hints t
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 
 from shared.clock import Clock
-from shared.database import Database
 from shared.errors import Unavailable
+from shared.notifications import Notifications
 
 log = structlog.get_logger()
 
@@ -26,16 +26,20 @@ class Rounds:
 
     Attributes:
         name: Who goes round, for the log.
-        database: Acts as flowloom_worker.
+        notifications: Tell of hints.
         channel: Where PostgreSQL hints at what is new.
         poll: The longest rest.
     """
 
     name: str
-    database: Database
+    notifications: Notifications
     channel: str
     clock: Clock
     poll: timedelta
+    _hinted: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+
+    def __post_init__(self) -> None:
+        self.notifications.on(self.channel, lambda _: self._hinted.set())
 
     async def run(self, turn: Callable[[], Awaitable[datetime]]) -> None:
         """Go round until cancelled; a database that is away is waited for.
@@ -43,16 +47,13 @@ class Rounds:
         Args:
             turn: Does whatever is due, and says when to look again.
         """
-        hinted = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen(hinted))
-            while True:
-                hinted.clear()
-                try:
-                    await self._rest(await turn(), hinted)
-                except Unavailable as error:
-                    log.warning("round_waits", name=self.name, reason=error.message)
-                    await asyncio.sleep(PAUSE.total_seconds())
+        while True:
+            self._hinted.clear()
+            try:
+                await self._rest(await turn())
+            except Unavailable as error:
+                log.warning("round_waits", name=self.name, reason=error.message)
+                await asyncio.sleep(PAUSE.total_seconds())
 
     def next_look(self, due_at: datetime | None, *, at_once: bool = False) -> datetime:
         """When to look again, if something is due then.
@@ -67,18 +68,10 @@ class Rounds:
             return now + self.poll
         return min(max(due_at, now if at_once else now + PAUSE), now + self.poll)
 
-    async def _rest(self, until: datetime, hinted: asyncio.Event) -> None:
+    async def _rest(self, until: datetime) -> None:
         """Return at a moment, or as soon as there is a hint."""
         async with asyncio.TaskGroup() as group:
             asleep = group.create_task(self.clock.sleep_until(until))
-            heard = group.create_task(hinted.wait())
+            heard = group.create_task(self._hinted.wait())
             asleep.add_done_callback(lambda _: heard.cancel())
             heard.add_done_callback(lambda _: asleep.cancel())
-
-    async def _listen(self, hinted: asyncio.Event) -> None:
-        while True:
-            try:
-                async for _ in self.database.listen(self.channel):
-                    hinted.set()
-            except Unavailable:
-                await asyncio.sleep(PAUSE.total_seconds())

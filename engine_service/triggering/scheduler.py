@@ -24,6 +24,7 @@ from engine_service.triggering.rounds import Rounds
 from shared.clock import Clock
 from shared.database import Database
 from shared.ids import new_id
+from shared.notifications import Notifications
 
 log = structlog.get_logger()
 
@@ -95,11 +96,17 @@ class Scheduler:
         database: Acts as flowloom_worker.
     """
 
-    def __init__(self, database: Database, catalogue: Catalogue, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        notifications: Notifications,
+        catalogue: Catalogue,
+        clock: Clock,
+    ) -> None:
         self._database = database
         self._catalogue = catalogue
         self._clock = clock
-        self._rounds = Rounds("scheduler", database, triggers.CHANNEL, clock, _POLL)
+        self._rounds = Rounds("scheduler", notifications, triggers.CHANNEL, clock, _POLL)
 
     async def run(self) -> None:
         """Fire until cancelled; a database that is away is waited for."""

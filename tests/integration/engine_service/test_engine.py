@@ -244,7 +244,7 @@ async def test_a_run_that_is_cancelled_takes_its_question_along(door: Door) -> N
 async def hinted(url: str) -> AsyncIterator[str]:
     """Every hint of an engine, such as that a run has begun."""
     database = Database(url, DatabaseRole.WORKER, size=1)
-    async for hint in database.listen(CHANNEL):
+    async for _, hint in database.listen(CHANNEL):
         yield hint
 
 

@@ -22,6 +22,7 @@ from engine_service.vault.sealing import Vault
 from shared.clock import ManualClock
 from shared.database import Database
 from shared.ids import new_id
+from shared.notifications import Notifications
 from tests.support.accounts import loopback
 from tests.support.http_server import Answer, Seen, serve
 from tests.support.imap_server import PASSWORD, USER, imap_server
@@ -42,7 +43,9 @@ class Engines:
         self.http = allowing("127.0.0.1")
         self.keychain = Keychain(app, Vault.parse(KEYS), self.http, self.clock)
         means = Means(self.http, loopback(), self.keychain)
-        self.pollers = [Poller(worker, builtin(), means, self.clock) for _ in range(2)]
+        self.pollers = [
+            Poller(worker, Notifications(worker), builtin(), means, self.clock) for _ in range(2)
+        ]
 
     async def activate(self, kind: str, parameters: Any, **credentials: str) -> LiveTrigger:
         workflow = StoredWorkflow(new_id("wf"), TENANT, "Polls", "", 1, 1, new_etag(), NOW, NOW)

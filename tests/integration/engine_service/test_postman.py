@@ -26,6 +26,7 @@ from engine_service.web.network import GuardedNetwork
 from engine_service.web.outgoing import GuardedHttpClient
 from shared.clock import Clock, ManualClock, SystemClock
 from shared.database import Database
+from shared.notifications import Notifications
 from tests.support.engine import TENANT, running_engine
 from tests.support.http_server import Answer, Seen, Server, serve
 from tests.support.keychain import KEYS, save_credential
@@ -42,6 +43,7 @@ class Office:
     """A postman, and where its messages arrive."""
 
     postman: Postman
+    heard: Notifications
     clock: Clock
     links: Links
     mail: MailServer
@@ -103,8 +105,9 @@ async def opened(
             "slack.token": (await save_credential(app, keychain, tenant, "slack.token", token)).id,
         }
         delivery = Delivery(http, GuardedNetwork(allowed), clock)
-        postman = Postman(worker, keychain, delivery, links, clock)
-        yield Office(postman, clock, links, mail, slack, references, worker)
+        heard = Notifications(worker)
+        postman = Postman(worker, heard, keychain, delivery, links, clock)
+        yield Office(postman, heard, clock, links, mail, slack, references, worker)
     await http.close()
 
 
@@ -302,14 +305,15 @@ async def test_a_node_that_asks_has_people_told_by_itself(
         running_engine(engine_url) as engine,
         asyncio.TaskGroup() as group,
     ):
-        work = group.create_task(office.postman.run())
+        work = [group.create_task(office.postman.run()), group.create_task(office.heard.run())]
         workflow_id = await engine.save(asking(office.references))
         run = await engine.start(workflow_id)
         await engine.until(run.id, "run.waiting")
         async with asyncio.timeout(20):
             while not office.mail.received:
                 await asyncio.sleep(0.02)
-        work.cancel()
+        for each in work:
+            each.cancel()
         assert office.mail.received[0].recipients == [LEAD]
         assert office.mail.received[0].message["subject"] == "Go on?"
         await engine.cancel(run.id)

@@ -18,6 +18,7 @@ from engine_service.triggering.scheduler import Scheduler
 from shared.clock import Clock, ManualClock, SystemClock
 from shared.database import Database, DatabaseRole
 from shared.ids import new_id
+from shared.notifications import Notifications
 
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -27,7 +28,9 @@ EVERY_SECOND: dict[str, Any] = {"rules": [{"every": 1, "unit": "seconds"}]}
 @pytest.fixture
 async def replicas(engine_url: str) -> AsyncIterator[Callable[[Clock], list[Scheduler]]]:
     databases = [Database(engine_url, DatabaseRole.WORKER, size=2) for _ in range(2)]
-    yield lambda clock: [Scheduler(database, builtin(), clock) for database in databases]
+    yield lambda clock: [
+        Scheduler(database, Notifications(database), builtin(), clock) for database in databases
+    ]
     for database in databases:
         await database.close()
 
@@ -103,7 +106,10 @@ async def test_the_loop_follows_the_real_clock_and_hears_of_new_triggers(
     activate: Callable[..., Awaitable[LiveTrigger]],
     worker_database: Database,
 ) -> None:
-    loops = [asyncio.create_task(each.run()) for each in replicas(SystemClock())]
+    heard = Notifications(worker_database)
+    others = Scheduler(worker_database, heard, builtin(), SystemClock())
+    running = [others.run(), heard.run(), *(each.run() for each in replicas(SystemClock()))]
+    loops = [asyncio.create_task(each) for each in running]
     now = datetime.now(UTC)
     first = now.replace(microsecond=0) + 2 * SECOND
     trigger = await activate(now, EVERY_SECOND, first)
