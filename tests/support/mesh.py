@@ -25,6 +25,7 @@ from cli.health_probe import Probe, Verdict
 _READY_SECONDS = 40.0
 _LOOK_EVERY_SECONDS = 0.05
 _DRAIN_SECONDS = 30.0
+ROOT = Path(__file__).parents[2]
 PASSWORD = "correct horse battery staple"
 
 
@@ -37,12 +38,13 @@ def free_port() -> int:
 
 @dataclass(slots=True)
 class Program:
-    """One of the three programs, with the environment it is started with."""
+    """One of the three programs, with the environment and the code it is started with."""
 
     module: str
     port: int
     environment: Mapping[str, str]
     log: Path
+    code: Path = ROOT
     process: Process | None = None
 
     @property
@@ -53,7 +55,11 @@ class Program:
         """Start the process; it is not ready yet."""
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", self.module), stdout=log, stderr=log, env=self.environment
+                *(sys.executable, "-m", self.module),
+                stdout=log,
+                stderr=log,
+                env={**self.environment, "PYTHONPATH": str(self.code)},
+                cwd=self.code,
             )
 
     async def ready(self) -> None:
@@ -127,6 +133,7 @@ class Mesh:
     async def add_engine(self) -> Program:
         """One more replica on the same database; it is ready when this returns."""
         engine = _program("engine_service", self._template, self._folder, len(self.engines))
+        engine.code = self.engines[0].code
         self.engines.append(engine)
         await engine.start()
         await engine.ready()
@@ -153,11 +160,13 @@ async def running(
     *,
     engines: int = 1,
     settings: Mapping[str, str] | None = None,
+    code: Path = ROOT,
 ) -> AsyncGenerator[Mesh]:
     """Start a mesh, wait until all of it is ready, and stop it when the block ends.
 
     Args:
         folder: Where logs go.
+        code: Where the programs' code is, when it is not this one.
         settings: Further environment variables for all programs.
     """
     mesh_secret = secrets.token_hex(32)
@@ -181,6 +190,8 @@ async def running(
         0,
     )
     mesh = Mesh(gateway, agent, [first], mesh_secret, database_url, template, folder)
+    for program in (first, agent, gateway):
+        program.code = code
     try:
         await asyncio.gather(*(one.start() for one in (first, agent, gateway)))
         await asyncio.gather(*(one.ready() for one in (first, agent, gateway)))
