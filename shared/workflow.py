@@ -17,7 +17,7 @@ from pydantic_core import from_json
 from shared.attachments import ATTACHMENTS
 from shared.errors import InvalidInput, Violation
 
-type_pattern = r"^[a-z]+(\.[a-z][a-z0-9_]*)+$"
+type_pattern = r"^[a-z][a-z0-9]*(\.[a-z][a-z0-9_]*)+$"
 NodeId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
 PlainText = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 """Text without NUL, which PostgreSQL does not store."""

@@ -82,7 +82,7 @@ class Caller:
         Raises:
             NodeError: It failed for good.
         """
-        return await self._persist(self._request(call, page), call.effect)
+        return await self.respond(self._request(call, page), call.effect)
 
     async def exchange(self, request: HttpRequest, effect: Effect) -> Any:
         """The answer to a request of one's own.
@@ -90,10 +90,15 @@ class Caller:
         Raises:
             NodeError: It failed for good.
         """
-        _, answer = await self._persist(request, effect)
+        _, answer = await self.respond(request, effect)
         return answer
 
-    async def _persist(self, request: HttpRequest, effect: Effect) -> tuple[HttpResponse, Any]:
+    async def respond(self, request: HttpRequest, effect: Effect) -> tuple[HttpResponse, Any]:
+        """The answer to a request of one's own, with its head.
+
+        Raises:
+            NodeError: It failed for good.
+        """
         for tries in range(1, TRIES + 1):
             try:
                 response, answer, failure = await self._exchange(request)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine_service.credentials.anthropic_key import AnthropicKey
+from engine_service.credentials.aws_access_key import AwsAccessKey
 from engine_service.credentials.discord_bot import DiscordBot
 from engine_service.credentials.github_token import GitHubToken
 from engine_service.credentials.google_account import GoogleAccount
@@ -31,6 +32,7 @@ CREDENTIALS: tuple[type[CredentialType[Any]], ...] = (
     OAuth2Authorization,
     OAuth2Client,
     AnthropicKey,
+    AwsAccessKey,
     DiscordBot,
     GitHubToken,
     GoogleAccount,

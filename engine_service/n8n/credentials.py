@@ -26,6 +26,8 @@ _OURS = {
     "imap": "imap.account",
     "postgres": "postgres.account",
     "redis": "redis.account",
+    "aws": "aws.access_key",
+    "s3": "aws.access_key",
 }
 _GOOGLE = "google.account"
 _LISTENING = frozenset({

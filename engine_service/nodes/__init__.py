@@ -55,6 +55,7 @@ from engine_service.nodes.parser_json import ParserJson
 from engine_service.nodes.postgres_query import PostgresQuery
 from engine_service.nodes.redis_command import RedisCommand
 from engine_service.nodes.rss_read import RssRead
+from engine_service.nodes.s3_object import S3Object
 from engine_service.nodes.slack_message import SlackMessage
 from engine_service.nodes.telegram_message import TelegramMessage
 from engine_service.sdk.node import NodeType
@@ -114,5 +115,6 @@ NODES: tuple[type[NodeType[Any]], ...] = (
     EmailSend,
     PostgresQuery,
     RedisCommand,
+    S3Object,
     RssRead,
 )

@@ -86,6 +86,9 @@ class CredentialType(ABC, Generic[F]):
 class SecretType(CredentialType[F]):
     """A credential that is known in full: a key, a token, a password."""
 
+    async def prepare(self) -> None:
+        """Load what `apply` needs and what takes a while, beside the event loop."""
+
     @abstractmethod
     def apply(self, fields: F, request: HttpRequest) -> HttpRequest:
         """The request with the credential on it."""

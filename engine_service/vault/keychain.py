@@ -240,6 +240,7 @@ class OpenCredential:
 
     async def sign(self, request: HttpRequest) -> HttpRequest:
         if isinstance(self.kind, SecretType):
+            await self.kind.prepare()
             return self.kind.apply(self._what.fields, request)
         if isinstance(self.kind, AccountType):
             message = f"A credential of the type {self.type} is not for HTTP."

@@ -85,7 +85,7 @@ def test_its_name_says_its_family(node_type: type[NodeType[Any]]) -> None:
     assert family in {
         "trigger", "flow", "data", "code", "http", "human",
         "ai", "model", "memory", "parser", "mcp", "graphql", "openapi",
-        "slack", "github", "notion", "google", "telegram", "discord", "rss",
+        "slack", "github", "notion", "google", "telegram", "discord", "rss", "s3",
         *SPOKEN,
     }  # fmt: skip
     assert name

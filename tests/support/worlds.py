@@ -33,6 +33,7 @@ from tests.support.tenant_data import EmptyData
 # own with real servers.
 SPOKEN = {"email", "postgres", "redis"}
 FEED = b"<rss version='2.0'><channel><item><title>A</title></item></channel></rss>"
+BUCKET = b"<ListBucketResult><Contents><Key>a</Key></Contents></ListBucketResult>"
 _DIRECTORY = TemporaryDirectory()
 FILES = FileStore(Path(_DIRECTORY.name))
 TABLE = FILES.keep("table", b"a;b\n1;2\n", "table.csv", "text/csv")
@@ -46,6 +47,8 @@ class Answering:
     async def send(self, request: HttpRequest) -> HttpResponse:
         if "rss" in request.headers.get("accept", ""):
             return HttpResponse(200, {"content-type": "application/rss+xml"}, FEED, request.url)
+        if "list-type=2" in request.url:
+            return HttpResponse(200, {"content-type": "application/xml"}, BUCKET, request.url)
         body = b'{"ok": true, "data": [{"id": 1}], "meta": {"next": null}}'
         return HttpResponse(200, {"content-type": "application/json"}, body, request.url)
 

@@ -23,6 +23,7 @@ from engine_service.n8n.mappings import (
     people,
     protocols,
     set_fields,
+    storage,
     triggers,
 )
 
@@ -43,6 +44,7 @@ MAPPINGS: tuple[NodeMapping, ...] = (
     *ai.MAPPINGS,
     *apps.MAPPINGS,
     *protocols.MAPPINGS,
+    *storage.MAPPINGS,
     *app_events.MAPPINGS,
     *chats.MAPPINGS,
     *github.MAPPINGS,
