@@ -33,7 +33,9 @@ from engine_service.definitions.startable import Startables
 from engine_service.expressions import Evaluator
 from engine_service.running.execute import World
 from engine_service.running.keeping import Limits
+from engine_service.running.remembering import Memories
 from engine_service.running.repeating import Repeating
+from engine_service.running.shelves import Shelves
 from engine_service.running.spending import Spending
 from engine_service.running.tables import Tables
 from engine_service.running.worker import Databases, Worker, WorkerOptions
@@ -116,7 +118,9 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
     connecting = Connecting(databases.app, keychain, http, clock, secret)
     keeper = _keeper(settings, databases.app, clock)
     spending, tables = Spending(databases.worker, clock), Tables(databases.app, clock)
-    world = World(http, sandbox, models, keychain, network, keeper, spending, tables=tables)
+    memories = Memories(databases.app, clock, _shelves(settings))
+    world = World(http, sandbox, models, keychain, network, keeper, spending)
+    world = replace(world, tables=tables, memories=memories)
     links = Links(secret, settings.engine_public_url, clock)
     mail = Delivery(http, network, clock), links
     worker = Worker(databases, catalogue, world, evaluator, clock, _options(settings))
@@ -171,6 +175,11 @@ def _limits(settings: Settings) -> Limits:
     return Limits(most, settings.engine_node_seconds, settings.engine_inline_bytes)
 
 
+def _shelves(settings: Settings) -> Shelves | None:
+    url = settings.redis_url.get_secret_value()
+    return Shelves(url) if url else None
+
+
 def _keeper(settings: Settings, database: Database, clock: Clock) -> Keeper | None:
     if not settings.engine_blob_url:
         return None
@@ -186,7 +195,7 @@ def _simulator(
     catalogue: Catalogue, world: World, evaluator: Evaluator, http: GuardedHttpClient
 ) -> Simulator:
     """What tries definitions out: it keeps no files, and asks of requests only whether they may."""
-    tried = replace(world, files=None, tables=None)
+    tried = replace(world, files=None, tables=None, memories=None)
     return Simulator(catalogue, tried, evaluator, SystemClock(), refusal=http.refusal)
 
 

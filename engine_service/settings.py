@@ -9,6 +9,11 @@ from shared.settings import CommonSettings
 class Settings(CommonSettings, LlmSettings):
     """The engine's settings."""
 
+    redis_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="redis:// or rediss:// URL of the server that `memory.kv` keeps conversations "
+        "in; without one such a node needs a credential of its own",
+    )
     engine_host: str = Field(default="0.0.0.0", description="Address the gRPC server listens on")
     engine_port: int = Field(default=50052, ge=0, le=65_535, description="Port of the gRPC server")
     engine_database_connections: int = Field(

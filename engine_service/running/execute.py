@@ -33,6 +33,7 @@ from engine_service.running.judgement import retry_at, with_failures
 from engine_service.running.keeping import BlobSource, Kept, Limits, Outputs
 from engine_service.running.spending import NodePurse, Spending
 from engine_service.sdk.blob import Blobs, NoBlobs
+from engine_service.sdk.memory import NO_MEMORY, Memory
 from engine_service.sdk.node import (
     ERROR,
     ChildRun,
@@ -70,6 +71,14 @@ class CallSource(Protocol):
         ...
 
 
+class MemorySource(Protocol):
+    """Where what tenants remember is; engine_service/running/remembering.py is the real one."""
+
+    def of(self, tenant_id: str) -> Memory:
+        """What a tenant's nodes remember."""
+        ...
+
+
 class DataSource(Protocol):
     """Where tenants' data come from; engine_service/running/tables.py is the real one."""
 
@@ -80,7 +89,7 @@ class DataSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What actions touch the world with: HTTP, code, models, credentials, files, tables.
+    """What actions touch the world with: HTTP, code, models, credentials, files, tables, memory.
 
     Attributes:
         spending: What tenants may use of language models; None where nobody pays.
@@ -95,6 +104,7 @@ class World:
     spending: Spending | None = None
     calls: CallSource | None = None
     tables: DataSource | None = None
+    memories: MemorySource | None = None
 
 
 class Outlet(Protocol):
@@ -288,6 +298,10 @@ class Executor:
         tables = self._world.tables
         return NoTenantData() if tables is None else tables.of(call.run.tenant_id)
 
+    def _memory(self, call: Call) -> Memory:
+        memories = self._world.memories
+        return NO_MEMORY if memories is None else memories.of(call.run.tenant_id)
+
     def _services(self, call: Call, outlet: Outlet, credentials: Credentials) -> Services:
         execution, calls = call.execution, self._world.calls
 
@@ -308,6 +322,7 @@ class Executor:
             network=self._world.network,
             blobs=self._blobs(call),
             data=self._data(call),
+            memory=self._memory(call),
             most_bytes=self._limits.output_bytes,
             purse=NodePurse(
                 self._world.spending,

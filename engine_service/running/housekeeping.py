@@ -10,7 +10,7 @@ from datetime import timedelta
 import structlog
 
 from engine_service import dispatch, metrics
-from engine_service.store import line, retention
+from engine_service.store import conversations, documents, line, retention
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import Unavailable
@@ -21,6 +21,7 @@ _EVERY = timedelta(seconds=30)
 _LOOK_EVERY = timedelta(seconds=10)
 _RETENTION_EVERY = timedelta(minutes=10)
 _PAUSE_SECONDS = 0.05
+_WINDOW = 1_000
 
 
 async def keep_house(database: Database, clock: Clock) -> None:
@@ -36,6 +37,7 @@ async def keep_house(database: Database, clock: Clock) -> None:
         group.create_task(
             _again_and_again(_RETENTION_EVERY, lambda: delete_old_runs(database, clock))
         )
+        group.create_task(_again_and_again(_RETENTION_EVERY, lambda: forget(database, clock)))
 
 
 async def _again_and_again(every: timedelta, work: Callable[[], Awaitable[object]]) -> None:
@@ -89,3 +91,21 @@ async def delete_old_runs(database: Database, clock: Clock) -> int:
     if deleted:
         log.info("runs_deleted", count=deleted)
     return deleted
+
+
+async def forget(database: Database, clock: Clock) -> int:
+    """Delete conversations and documents whose time is over; how many, pieces counted.
+
+    Raises:
+        Unavailable: The database is away; what was deleted stays so.
+    """
+    forgotten = 0
+    for delete in (conversations.delete_expired, documents.delete_expired):
+        gone = _WINDOW
+        while gone >= _WINDOW:
+            async with database.transaction() as connection:
+                gone = await delete(connection, clock.now(), _WINDOW)
+            forgotten += gone
+    if forgotten:
+        log.info("memory_forgotten", count=forgotten)
+    return forgotten

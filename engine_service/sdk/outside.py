@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from engine_service.sdk.blob import Blobs, NoBlobs
 from engine_service.sdk.failure import Failed, NodeError
+from engine_service.sdk.memory import NO_MEMORY, Memory
 from engine_service.sdk.outcome import Callee, ChildRun
 from engine_service.sdk.progress import InMind, Progress
 from engine_service.sdk.purse import FreePurse, Purse
@@ -303,6 +304,7 @@ class Services:
         progress: Where an action of several steps writes them down.
         attached: What is attached to the node, by kind: each a `node.Attached`.
         data: The tenant's tables, and what it has seen before.
+        memory: The tenant's documents and conversations.
     """
 
     http: HttpClient
@@ -320,3 +322,4 @@ class Services:
     progress: Progress = field(default_factory=InMind)
     attached: Callable[[str], Sequence[Any]] = _nothing_attached
     data: TenantData = field(default_factory=NoTenantData)
+    memory: Memory = NO_MEMORY

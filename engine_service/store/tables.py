@@ -1,6 +1,6 @@
 """Tenants' tables in PostgreSQL: rows as JSON, chosen by conditions on their fields."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,8 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine_service.sdk.tenant_data import Choice, Condition
+from engine_service.sdk.tenant_data import Choice
+from engine_service.store.choices import where
 from shared.workflow import JsonObject
 
 _COLUMNS = "id, fields, created_at, updated_at"
@@ -31,7 +32,6 @@ VALUES (:tenant_id, :key, CAST(:result AS jsonb), :now)
 """)
 _FORGET_WRITES = sa.text("DELETE FROM engine.table_writes WHERE created_at < :before")
 _OWN = ("id", "created_at", "updated_at")
-_COMPARED = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +98,13 @@ async def find_rows(
     limit: int,
 ) -> list[JsonObject]:
     """Rows of a table: chosen, in order of a field (descending or not) or of their age."""
-    where, values = _where(choice)
+    chosen, values = where(choice, "fields", _OWN)
     field, descending = order
     way = "DESC" if descending else "ASC"
     plain = not field or field in _OWN
     by = f"{field or 'id'} {way}" if plain else f"fields -> :order_by {way} NULLS LAST, id {way}"
     statement = sa.text(
-        f"SELECT {_COLUMNS} FROM engine.table_rows WHERE name = :name AND {where}"
+        f"SELECT {_COLUMNS} FROM engine.table_rows WHERE name = :name AND {chosen}"
         f" ORDER BY {by} LIMIT :limit"
     )
     given = {**values, "name": table, "limit": limit, **({} if plain else {"order_by": field})}
@@ -115,10 +115,10 @@ async def update_rows(
     connection: AsyncConnection, owner: Owner, choice: Choice, fields: JsonObject
 ) -> list[JsonObject]:
     """Change some fields of the rows that are chosen."""
-    where, values = _where(choice)
+    chosen, values = where(choice, "fields", _OWN)
     statement = sa.text(
         "UPDATE engine.table_rows SET fields = fields || CAST(:fields AS jsonb), updated_at = :now"
-        f" WHERE name = :name AND {where} RETURNING {_COLUMNS}"
+        f" WHERE name = :name AND {chosen} RETURNING {_COLUMNS}"
     )
     given = {
         **values,
@@ -133,9 +133,9 @@ async def delete_rows(
     connection: AsyncConnection, owner: Owner, choice: Choice
 ) -> list[JsonObject]:
     """Remove the rows that are chosen."""
-    where, values = _where(choice)
+    chosen, values = where(choice, "fields", _OWN)
     statement = sa.text(
-        f"DELETE FROM engine.table_rows WHERE name = :name AND {where} RETURNING {_COLUMNS}"
+        f"DELETE FROM engine.table_rows WHERE name = :name AND {chosen} RETURNING {_COLUMNS}"
     )
     given = {**values, "name": owner.table}
     return sorted(_rows(await connection.execute(statement, given)), key=lambda row: row["id"])
@@ -151,44 +151,3 @@ def _rows(found: Any) -> list[JsonObject]:
         }
         for row in found
     ]
-
-
-def _where(choice: Choice) -> tuple[str, Mapping[str, Any]]:
-    """A condition in SQL; names of fields and values are bound, never written into it."""
-    values: dict[str, Any] = {}
-    parts: list[str] = []
-    for place, condition in enumerate(choice.conditions):
-        if condition.field not in _OWN:
-            values[f"field{place}"] = condition.field
-        if condition.operator not in ("empty", "filled"):
-            values[f"value{place}"] = _bound(condition)
-        parts.append(f"({_one(condition, place)})")
-    return (" OR " if choice.any_of else " AND ").join(parts) or "true", values
-
-
-def _bound(condition: Condition) -> str:
-    if condition.operator == "contains":
-        return str(condition.value).lower()
-    return orjson.dumps(condition.value).decode()
-
-
-def _one(condition: Condition, place: int) -> str:
-    """One condition; a row's own columns can be asked for by their names."""
-    there = (
-        f"to_jsonb({condition.field})" if condition.field in _OWN else f"fields -> :field{place}"
-    )
-    value = f"CAST(:value{place} AS jsonb)"
-    match condition.operator:
-        case "equals":
-            return f"coalesce({there}, 'null') = {value}"
-        case "not_equals":
-            return f"coalesce({there}, 'null') <> {value}"
-        case "contains":
-            return f"strpos(lower(({there}) #>> '{{}}'), :value{place}) > 0"
-        case "empty":
-            return f"coalesce({there}, 'null') IN ('null', '\"\"', '[]', '{{}}')"
-        case "filled":
-            return f"coalesce({there}, 'null') NOT IN ('null', '\"\"', '[]', '{{}}')"
-        case _:
-            sign = _COMPARED[condition.operator]
-            return f"jsonb_typeof({there}) = jsonb_typeof({value}) AND ({there}) {sign} {value}"

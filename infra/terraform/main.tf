@@ -211,8 +211,8 @@ module "engine" {
   }, var.settings.engine)
 
   secrets = merge(local.shared_secrets, {
-    for setting in var.given_secrets.engine : setting => module.secrets.given_arns[setting]
-  })
+    REDIS_URL = module.data.redis_url_secret_arn
+  }, { for setting in var.given_secrets.engine : setting => module.secrets.given_arns[setting] })
 
   clients = {
     gateway = module.gateway.security_group_id

@@ -1,18 +1,20 @@
-# Valkey: rate limits and idempotency. Losing it loses counts, never runs.
+# Valkey: rate limits, idempotency, and what `memory.kv` keeps. Losing it loses those, never runs.
 
 resource "aws_security_group" "redis" {
   name        = "${var.name}-redis"
-  description = "Valkey: reached by the gateway only"
+  description = "Valkey: reached by the gateway and the engine only"
   vpc_id      = var.vpc_id
 }
 
 resource "aws_vpc_security_group_ingress_rule" "redis" {
+  for_each = toset(["gateway", "engine"])
+
   security_group_id            = aws_security_group.redis.id
-  referenced_security_group_id = var.client_security_groups.gateway
+  referenced_security_group_id = var.client_security_groups[each.key]
   ip_protocol                  = "tcp"
   from_port                    = 6379
   to_port                      = 6379
-  description                  = "The gateway"
+  description                  = "The ${each.key}"
 }
 
 resource "aws_elasticache_subnet_group" "this" {
@@ -21,7 +23,7 @@ resource "aws_elasticache_subnet_group" "this" {
 }
 
 # ElastiCache has no write-only argument for it: the one secret in Terraform's state, whose bucket is
-# encrypted. It opens a door that only the gateway's security group reaches.
+# encrypted. It opens a door that only the security groups of gateway and engine reach.
 resource "random_password" "redis" {
   length  = 40
   special = false
