@@ -44,6 +44,7 @@ from shared.pb.flowloom.agent.v1 import knowledge_service_pb2_grpc as knowledge_
 from shared.pb.flowloom.agent.v1 import session_service_pb2_grpc as sessions_grpc
 from shared.rpc.client import connect
 from shared.rpc.server import RpcServer, Service
+from shared.tracing import spans
 
 log = structlog.get_logger()
 
@@ -184,9 +185,12 @@ def main() -> int:
             sys.stderr.write(f"{name}: {finding['msg']}\n")
         return 2
     telemetry.configure("agent", settings.log_level, settings.log_format)
+    spans.switch_on("agent", settings)
     try:
         uvloop.run(serve(settings))
     except AppError as error:
         log.error("not_started", reason=error.code, message=error.message)
         return 1
+    finally:
+        spans.switch_off()
     return 0

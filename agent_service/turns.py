@@ -12,7 +12,7 @@ from its last checkpoint, and events that were published already are not publish
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
 import structlog
@@ -32,13 +32,14 @@ from agent_service.store.turns import (
     take_over,
 )
 from agent_service.views import as_new_event, completed
-from agent_service.work import Work
+from agent_service.work import Work, tell_turn
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import Conflict, LimitReached, Unavailable
 from shared.identity import Principal
 from shared.ids import new_id
 from shared.session_events import TurnStarted
+from shared.tracing.trail import at_hand
 
 log = structlog.get_logger()
 
@@ -162,6 +163,7 @@ class Turns:
             attempt=1,
             created_at=now,
             ended_at=None,
+            **asdict(at_hand()),
         )
         await insert_turn(connection, turn)
         said = StoredMessage(
@@ -197,6 +199,7 @@ class Turns:
         self._history.wake(session_id)
         if task := self._tasks.get(turn.id):
             task.cancel()
+        tell_turn(turn, "cancelled", now)
         return session
 
     # --- the process's own loop

@@ -6,9 +6,11 @@ database that is away leaves a turn as it is, for whoever takes it over when the
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import structlog
 from langchain_core.runnables import RunnableConfig
+from structlog.contextvars import bind_contextvars
 
 from agent_service import checkpoints
 from agent_service.author import Author, Library
@@ -27,6 +29,8 @@ from shared.errors import AppError, Internal, Unavailable
 from shared.llm import Usage
 from shared.rpc import call
 from shared.session_events import ErrorHappened, SessionEventData, UsageReported
+from shared.tracing.spans import Attributes
+from shared.tracing.trail import Ended
 
 log = structlog.get_logger()
 
@@ -60,7 +64,8 @@ class Work:
     async def do(self, turn: StoredTurn) -> None:
         """Bring a turn to its end, from wherever it stands; whose turn it is says its row."""
         lease = Lease(turn.tenant_id, turn.session_id, turn.id, turn.lease_owner)
-        context = call.Call(principal=turn.on_behalf_of(), request_id=turn.id)
+        context = turn.trail.call(turn.id, turn.on_behalf_of())
+        bind_contextvars(turn_id=turn.id)  # the turn's task ends with it
         try:
             with call.use(context), checkpoints.under(lease):
                 await self._attempt(turn, lease)
@@ -77,14 +82,14 @@ class Work:
         except LeaseLost:
             raise
         except AppError as error:
-            await self._end(lease, None, error)
+            await self._end(turn, lease, None, error)
         except Exception as error:
             # The border of a turn: whatever a step did not foresee ends the turn, not the
             # process, and is told to nobody in detail.
             log.error("turn_failed", turn_id=turn.id, exc_info=error)
-            await self._end(lease, None, Internal("Something went wrong on our side."))
+            await self._end(turn, lease, None, Internal("Something went wrong on our side."))
         else:
-            await self._end(lease, state, None)
+            await self._end(turn, lease, state, None)
 
     async def _converse(self, turn: StoredTurn, lease: Lease) -> State:
         """Run the graph from where this turn stands to the end."""
@@ -132,7 +137,9 @@ class Work:
             max_repairs=self._workshop.max_repairs,
         )
 
-    async def _end(self, lease: Lease, state: State | None, error: AppError | None) -> None:
+    async def _end(
+        self, turn: StoredTurn, lease: Lease, state: State | None, error: AppError | None
+    ) -> None:
         """Close the turn: its last events, and where the session stands now."""
         outcome: Outcome = "failed" if state is None else state.outcome or "answered"
         workflow = state.workflow if state and state.workflow and state.workflow.id else None
@@ -152,6 +159,17 @@ class Work:
             made = [as_new_event(f"last.{event.type}", event) for event in last]
             await self._history.write(connection, after, lease.turn_id, made)
         self._history.wake(lease.session_id)
+        tell_turn(turn, outcome, now, error.code if error else "")
+
+
+def tell_turn(turn: StoredTurn, outcome: str, at: datetime, failure: str = "") -> None:
+    """Send the span of a turn that has ended."""
+    attributes: Attributes = {
+        "flowloom.turn.id": turn.id,
+        "flowloom.turn.outcome": outcome,
+        "flowloom.session.id": turn.session_id,
+    }
+    turn.trail.end(turn.id, Ended("turn", attributes, turn.created_at, at, failure))
 
 
 def _last_words(

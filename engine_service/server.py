@@ -76,6 +76,7 @@ from shared.pb.flowloom.engine.v1 import variable_service_pb2_grpc as variables_
 from shared.pb.flowloom.engine.v1 import version_service_pb2_grpc as versions_grpc
 from shared.pb.flowloom.engine.v1 import workflow_service_pb2_grpc as workflows_grpc
 from shared.rpc.server import RpcServer, Service
+from shared.tracing import spans
 
 log = structlog.get_logger()
 
@@ -272,9 +273,12 @@ def main() -> int:
         return 2
     settings.forget_secrets()  # the engine starts programs that run other people's code
     telemetry.configure("engine", settings.log_level, settings.log_format)
+    spans.switch_on("engine", settings)
     try:
         uvloop.run(serve(settings))
     except (AppError, ValueError) as error:
         log.error("not_started", error=str(error))
         return 1
+    finally:
+        spans.switch_off()
     return 0

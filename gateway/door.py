@@ -21,14 +21,16 @@ from gateway.metrics import REQUESTS
 from shared.errors import NotFound
 from shared.ids import new_id
 from shared.rpc import call
+from shared.tracing import context, spans
+from shared.tracing.spans import SILENCE, Span, within
 
 log = structlog.get_logger()
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_QUIET_PATHS = ("/health", "/ready", "/metrics", "/v1/hooks/")
+_UNTRACED_PATHS = ("/health", "/ready", "/metrics")
+_QUIET_PATHS = (*_UNTRACED_PATHS, "/v1/hooks/")
 _EXTRA_HEADERS = "flowloom.headers"
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -64,8 +66,7 @@ class Door:
             raise RuntimeError(f"The gateway speaks HTTP, not {scope['type']}")
         headers = Headers(scope=scope)
         passage = _Passage(scope, headers, send)
-        at_hand = call.Call(request_id=passage.request_id, traceparent=passage.traceparent)
-        with call.use(at_hand):
+        with call.use(passage.call), within(passage.begin_span()):
             try:
                 if _CONTROL.search(scope["path"]):
                     raise NotFound("There is nothing at this path.", reason="PATH_NOT_FOUND")
@@ -115,10 +116,15 @@ class _Passage:
         self._status = 0
         self._streams = False
         self._answered = False
-        request_id = headers.get("x-request-id", "")
-        self.request_id = request_id if _REQUEST_ID.fullmatch(request_id) else new_id("req")
-        traceparent = headers.get("traceparent", "")
-        self.traceparent = traceparent if _TRACEPARENT.fullmatch(traceparent) else _new_trace()
+        self._span = SILENCE
+        self.call = _call(headers)
+
+    def begin_span(self) -> Span:
+        """Begin the span of this request, within its call; silence where nobody listens."""
+        if spans.is_on() and self._scope["path"] not in _UNTRACED_PATHS:
+            attributes = {"http.request.method": self._method()}
+            self._span = spans.begin(self._method(), "server", attributes)
+        return self._span
 
     async def send(self, message: Message) -> None:
         """Pass a part of the answer on, the first one with its headers completed."""
@@ -134,8 +140,8 @@ class _Passage:
             headers.setdefault(name, value)
         if self._scope["scheme"] == "https":
             headers.setdefault("Strict-Transport-Security", _TRANSPORT_SECURITY)
-        headers["X-Request-Id"] = self.request_id
-        headers["Traceparent"] = self.traceparent
+        headers["X-Request-Id"] = self.call.request_id
+        headers["Traceparent"] = self._span.traceparent or self.call.traceparent
         headers.raw.extend(self._scope.get(_EXTRA_HEADERS, ()))
         self._streams = headers.get("content-type", "").startswith("text/event-stream")
 
@@ -154,8 +160,9 @@ class _Passage:
         seconds = time.perf_counter() - self._started_at
         method, path = self._scope["method"], shown_path(self._scope["path"])
         if not self._streams:
-            known = method if method in _METHODS else "other"
-            REQUESTS.labels(known, self._route(), f"{self._status // 100}xx").observe(seconds)
+            status = f"{self._status // 100}xx"
+            REQUESTS.labels(self._method(), self._route(), status).observe(seconds)
+        self._end_span()
         write = log.debug if path.startswith(_QUIET_PATHS) else log.info
         write(
             "request",
@@ -165,10 +172,36 @@ class _Passage:
             milliseconds=round(seconds * 1000, 1),
         )
 
+    def _end_span(self) -> None:
+        if self._span is SILENCE:
+            return
+        route = self._route()
+        self._span.rename(f"{self._method()} {route}")
+        self._span.set("http.route", route)
+        self._span.set("http.response.status_code", self._status)
+        if self._status >= 500 or not self._status:
+            self._span.fail(str(self._status))
+        self._span.end()
+
+    def _method(self) -> str:
+        method = self._scope["method"]
+        return method if method in _METHODS else "other"
+
     def _route(self) -> str:
         route = self._scope.get("route")
         return getattr(route, "path_format", "unmatched")
 
 
-def _new_trace() -> str:
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+def _call(headers: Headers) -> call.Call:
+    """The call that a request is: with the caller's names for it, or with new ones."""
+    request_id = headers.get("x-request-id", "")
+    traceparent, tracestate = context.read(
+        headers.getlist(context.TRACEPARENT), headers.getlist(context.TRACESTATE)
+    )
+    if not traceparent and not spans.is_on():
+        traceparent = context.compose(secrets.token_hex(16), secrets.token_hex(8), 1)
+    return call.Call(
+        request_id=request_id if _REQUEST_ID.fullmatch(request_id) else new_id("req"),
+        traceparent=traceparent,
+        tracestate=tracestate,
+    )

@@ -41,6 +41,7 @@ from shared import telemetry
 from shared.clock import SystemClock
 from shared.database import Database, DatabaseRole, ensure_schema
 from shared.errors import AppError
+from shared.tracing import spans
 
 log = structlog.get_logger()
 
@@ -184,9 +185,12 @@ def main() -> int:
         sys.stderr.write(f"The gateway's settings are not right.\n{error}\n")
         return 2
     telemetry.configure("gateway", settings.log_level, settings.log_format)
+    spans.switch_on("gateway", settings)
     try:
         uvloop.run(serve(settings))
     except (AppError, ValueError, UnfitKey) as error:
         log.error("not_started", error=str(error))
         return 1
+    finally:
+        spans.switch_off()
     return 0

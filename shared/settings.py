@@ -60,6 +60,24 @@ class CommonSettings(BaseSettings):
         description="Seconds a stopping service has to finish what it began",
     )
 
+    otel_exporter_otlp_endpoint: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s?#]+)?$",
+        description="Collector that traces are sent to by OTLP over HTTP, such as "
+        "http://localhost:4318; without one, nothing is traced",
+    )
+    otel_exporter_otlp_headers: SecretStr = Field(
+        default=SecretStr(""),
+        description="Headers that the collector wants, name=value, separated by commas",
+    )
+    trace_ratio: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Share of the traces that begin here and are recorded; of those that came from "
+        "a caller, the caller has decided",
+    )
+
     def forget_secrets(self) -> None:
         """Take what is secret out of the environment, so that no program we start inherits it."""
         for name, field in type(self).model_fields.items():

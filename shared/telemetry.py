@@ -1,4 +1,8 @@
-"""Logs: one JSON object a line (or colours for people), with the request id of the call at hand."""
+"""Logs: one JSON object a line (or colours for people), with the request and the trace at hand.
+
+What else a line belongs to (a run, a node, a turn), whoever works on it binds with structlog's
+context variables.
+"""
 
 import logging
 import sys
@@ -8,6 +12,7 @@ from typing import Any
 import structlog
 
 from shared.rpc import call
+from shared.tracing.context import trace_id_of
 
 _LEVELS = {
     "debug": logging.DEBUG,
@@ -28,8 +33,11 @@ def configure(service: str, level: str, form: str) -> None:
 
     def add_call(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event["service"] = service
-        if request_id := call.current().request_id:
-            event.setdefault("request_id", request_id)
+        at_hand = call.current()
+        if at_hand.request_id:
+            event.setdefault("request_id", at_hand.request_id)
+        if at_hand.traceparent:
+            event.setdefault("trace_id", trace_id_of(at_hand.traceparent))
         return event
 
     renderer: structlog.typing.Processor = (

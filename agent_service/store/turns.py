@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from agent_service.store.sessions import metadata
 from shared.errors import Conflict
 from shared.identity import Principal
+from shared.tracing.trail import Trail
 
 turns = sa.Table(
     "turns",
@@ -34,6 +35,9 @@ turns = sa.Table(
     sa.Column("attempt", sa.Integer),
     sa.Column("created_at", sa.DateTime(timezone=True)),
     sa.Column("ended_at", sa.DateTime(timezone=True)),
+    sa.Column("request_id", sa.Text),
+    sa.Column("traceparent", sa.Text),
+    sa.Column("tracestate", sa.Text),
 )
 
 
@@ -55,6 +59,14 @@ class StoredTurn:
     attempt: int
     created_at: datetime
     ended_at: datetime | None
+    request_id: str | None = None
+    traceparent: str | None = None
+    tracestate: str | None = None
+
+    @property
+    def trail(self) -> Trail:
+        """Who asked for it, and in which trace."""
+        return Trail(self.request_id, self.traceparent, self.tracestate)
 
     def on_behalf_of(self) -> Principal:
         """The caller whose turn it is."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from engine_service.core.decide import (
     AskOutcome,
@@ -36,6 +37,7 @@ from engine_service.core.state import Execution, Phase, RunState
 from engine_service.definitions.program import Program, Programs
 from engine_service.dispatch import Claims
 from engine_service.encoding import decode
+from engine_service.running import traces
 from engine_service.running.attempt import Call, RunFacts
 from engine_service.running.calls import Calls
 from engine_service.running.entry import Entry, Sleep, Written
@@ -59,6 +61,7 @@ from engine_service.store.runs import NewRun, driver_of
 from shared.clock import Clock
 from shared.database import Database
 from shared.errors import AppError, Unavailable
+from shared.rpc import call as rpc_call
 
 log = structlog.get_logger()
 
@@ -114,7 +117,8 @@ class Activation:
         self._signalled = False
         self._written: Written | None = None
         self._handler = ""  # its error workflow, once that is known
-        self._pen = _Pen(shop.journal, self._recorder)
+        self._traced = run.trail.leads()
+        self._pen = _Pen(shop.journal, self._recorder, traced=self._traced)
         self._outlet = RunOutlet(self._recorder, self._send, shop.database)
 
     def signal(self) -> None:
@@ -128,11 +132,13 @@ class Activation:
         Raises:
             Unavailable: The database is away; the claim will lapse.
         """
+        bind_contextvars(run_id=self.run.id)  # the activation's task ends with it
         try:
-            async with asyncio.TaskGroup() as self._group:
-                await self._go()
-                for task in self._running:
-                    task.cancel()
+            with rpc_call.use(self.run.trail.call(self.run.id)):
+                async with asyncio.TaskGroup() as self._group:
+                    await self._go()
+                    for task in self._running:
+                        task.cancel()
         except* _Gone:
             log.info("run_let_go", run_id=self.run.id, because=str(self._written))
         finally:
@@ -219,6 +225,8 @@ class Activation:
     def _run(self, call: Call) -> None:
         result = self._shop.executor.attempt_now(call)
         if result is not None:
+            if self._traced:
+                traces.done_at_once(call, result)
             self._took(call, result)
             return
         if not call.node.is_pure:
@@ -255,10 +263,12 @@ class Activation:
     async def _act(self, call: Call, written: "asyncio.Future[Written] | None") -> None:
         if written is not None and call.node.announces and await written is not Written.DONE:
             return  # the main task hears of it as well
+        bind_contextvars(node_id=call.execution.step.id)
         async with self._effects, self._shop.effects:
             if call.node.announces and not self._shop.claims.are_fresh():
                 raise _Gone
-            result = await self._shop.executor.attempt(call, self._outlet)
+            attempt = self._shop.executor.attempt(call, self._outlet)
+            result = await (traces.traced(call, attempt) if self._traced else attempt)
         self._happened.append((call, result))
 
     async def _expire(self, execution: Execution) -> None:
@@ -419,9 +429,10 @@ def _whether_to_repeat(execution: Execution, now: datetime) -> Result:
 class _Pen:
     """Writes a run's entries, and keeps in mind how far its history is stored."""
 
-    def __init__(self, journal: Journal, recorder: Recorder) -> None:
+    def __init__(self, journal: Journal, recorder: Recorder, *, traced: bool) -> None:
         self._journal = journal
         self._recorder = recorder
+        self._traced = traced
         self._unsettled: set[asyncio.Future[Written]] = set()
 
     def write(self, entry: Entry) -> "asyncio.Future[Written]":
@@ -433,6 +444,8 @@ class _Pen:
             self._unsettled.discard(written)
             if not written.cancelled() and written.result() in (Written.DONE, Written.AWAKE):
                 self._recorder.stored(entry)
+                if entry.end is not None and self._traced:
+                    traces.run_ended(entry)
 
         written.add_done_callback(settle)
         return written

@@ -135,6 +135,9 @@ def taken_up(run: NewRun, claim: str, task: str) -> ClaimedRun:
         error_of=run.origin.error_of,
         rerun_from=run.origin.rerun_from,
         definition=run.origin.definition,
+        request_id=run.trail.request_id,
+        traceparent=run.trail.traceparent,
+        tracestate=run.trail.tracestate,
     )
 
 

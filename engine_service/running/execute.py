@@ -60,6 +60,7 @@ from engine_service.vault.veil import hidden, veiled
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.llm import Usage
+from shared.tracing.trail import Trail
 from shared.workflow import Item, JsonObject
 
 
@@ -155,6 +156,7 @@ class Result:
         question: What a person is asked, when it waits for one.
         callback: An outside call may be the answer.
         children: The runs that are to begin, when it waits for them.
+        trail: What they belong to, where that is traced.
     """
 
     fact: NodeFinished | NodeFailed | NodeWaited
@@ -163,6 +165,7 @@ class Result:
     callback: bool = False
     heavy: bool = False
     children: Sequence[ChildRun] = ()
+    trail: Trail | None = None
 
 
 class Executor:

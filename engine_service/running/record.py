@@ -5,6 +5,7 @@ else continues while the run is claimed. It decides nothing and awaits nothing.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import orjson
@@ -260,6 +261,8 @@ class Recorder:
             waits = {**key, "attempt": fact.attempt, "children": bool(fact.children)}
             self._entry.waits.append(waits)
         children = awaited(call.run, fact, result.children, self._clock)
+        if result.trail is not None:
+            children = [replace(child, trail=result.trail) for child in children]
         self._entry.starts += children
         if question := result.question:
             approval_id = new_id("apr")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine_service.blobs.showing import Results
+from engine_service.running import traces
 from engine_service.running.feed import Feed
 from engine_service.running.journal import Journal
 from engine_service.running.repeating import From, Repeating
@@ -14,6 +15,7 @@ from engine_service.store import runs, workflows
 from engine_service.store.run_rows import (
     StoredRun,
     get_run,
+    get_trail,
     list_runs,
     read_events,
     read_journal,
@@ -27,6 +29,7 @@ from shared.ids import is_id, new_id
 from shared.pages import read_page
 from shared.pb.flowloom.engine.v1 import run_pb2, run_service_pb2, run_service_pb2_grpc
 from shared.rpc import call
+from shared.tracing import spans
 
 _LONGEST_KEY = 255
 _LONGEST_REASON = 2_000
@@ -129,13 +132,15 @@ class RunServicer(run_service_pb2_grpc.RunServiceServicer):
         self, request: run_service_pb2.CancelRunRequest, context: Any
     ) -> run_service_pb2.CancelRunResponse:
         caller = call.caller(Role.OPERATOR)
-        reason = _text(request.reason, "reason", _LONGEST_REASON)
+        reason, ended = _text(request.reason, "reason", _LONGEST_REASON), False
         if is_id("run", request.run_id):
             now = self._clock.now()
             async with self._databases.worker.transaction() as connection:
-                await runs.cancel(connection, caller.tenant_id, request.run_id, reason, now)
+                ended = await runs.cancel(connection, caller.tenant_id, request.run_id, reason, now)
         async with self._databases.app.transaction(caller.tenant_id) as connection:
             run = await get_run(connection, request.run_id)
+            if ended and spans.is_on():
+                traces.tell_run(run, await get_trail(connection, run.id), run.status, run.ended_at)
         return run_service_pb2.CancelRunResponse(run=wire.to_run(run))
 
     async def RetryRun(

@@ -30,6 +30,7 @@ from engine_service.encoding import decode
 from engine_service.store import line
 from engine_service.store.families import cancel_below
 from engine_service.store.hints import NOTIFY, Hint
+from shared.tracing.trail import Trail
 from shared.workflow import JsonObject
 
 Driver = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -84,6 +85,14 @@ class ClaimedRun:
     rerun_from: str | None = None
     definition: str | None = None
     counted: bool = False
+    request_id: str | None = None
+    traceparent: str | None = None
+    tracestate: str | None = None
+
+    @property
+    def trail(self) -> Trail:
+        """Who asked for it, and in which trace."""
+        return Trail(self.request_id, self.traceparent, self.tracestate)
 
 
 # In the order of its keys, so that two processes that share a shard cannot wait for each other.
@@ -233,7 +242,8 @@ FROM json_to_recordset(%(rows)s::json) AS x(claim uuid)
 _READ_RUNS = """
 SELECT r.id, r.tenant_id, r.workflow_id, r.version, r.mode, r.trigger, r.trigger_node_id,
   r.input::text, r.status, r.last_sequence, r.retry_of, r.created_at, r.started_at,
-  r.parent_run_id, r.depth, r.error_of, r.rerun_from, r.definition::text, r.counted
+  r.parent_run_id, r.depth, r.error_of, r.rerun_from, r.definition::text, r.counted,
+  r.request_id, r.traceparent, r.tracestate
 FROM engine.runs r WHERE r.id = ANY(%(ids)s) AND r.ended_at IS NULL
 """
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.errors import NotFound
 from shared.ids import is_id
 from shared.pages import Page
+from shared.tracing.trail import Trail
 from shared.workflow import JsonObject
 
 
@@ -160,6 +161,14 @@ async def get_run(connection: AsyncConnection, run_id: str) -> StoredRun:
         if row is not None:
             return StoredRun(*row)
     raise RunNotFound("There is no such run.")
+
+
+_TRAIL = sa.text("SELECT request_id, traceparent, tracestate FROM engine.runs WHERE id = :run_id")
+
+
+async def get_trail(connection: AsyncConnection, run_id: str) -> Trail:
+    """Who asked for a run that there is, and in which trace."""
+    return Trail(*(await connection.execute(_TRAIL, {"run_id": run_id})).one())
 
 
 async def list_runs(

@@ -19,6 +19,7 @@ from engine_service.dispatch import TAKE
 from engine_service.store.families import cancel_below, send_parent_wakes
 from engine_service.store.hints import NOTIFY, Hint, HintKind
 from engine_service.store.line import COUNTED, LINE_UP, WITHDRAW
+from shared.tracing.trail import Trail, at_hand
 from shared.workflow import JsonObject
 
 
@@ -48,6 +49,7 @@ class Origin:
 
 
 _ORIGIN = tuple(Origin.__slots__)
+_TRAIL = tuple(Trail.__slots__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class NewRun:
         idempotency_key: The same key gives the same run only once per tenant.
         origin: What began it, if that is a run.
         priority: 0 to 9, the highest first among the tenant's own; None for the version's.
+        trail: Who asked for it, and in which trace; that of the call at hand.
     """
 
     id: str
@@ -80,6 +83,7 @@ class NewRun:
     retry_of: str | None = None
     origin: Origin = field(default_factory=Origin)
     priority: int | None = None
+    trail: Trail = field(default_factory=at_hand)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +124,16 @@ WITH wanted AS (
     idempotency_key text, retry_of text, parent_run_id text, parent_node_id text,
     parent_iteration text, parent_attempt integer, parent_index integer, depth integer,
     error_of text, rerun_from text, definition text, event text, priority smallint,
-    take boolean)
+    take boolean, request_id text, traceparent text, tracestate text)
 ), stored AS (
   INSERT INTO engine.runs (id, tenant_id, workflow_id, version, mode, trigger, trigger_node_id,
     input, created_at, trigger_id, idempotency_key, retry_of, parent_run_id, parent_node_id,
     parent_iteration, parent_attempt, parent_index, depth, error_of, rerun_from, definition,
-    counted)
+    counted, request_id, traceparent, tracestate)
   SELECT w.id, w.tenant_id, w.workflow_id, w.version, mode, trigger, trigger_node_id,
     input::json, w.created_at, trigger_id, idempotency_key, retry_of, parent_run_id, parent_node_id,
     parent_iteration, parent_attempt, parent_index, depth, error_of, rerun_from,
-    w.definition::json, {COUNTED}
+    w.definition::json, {COUNTED}, request_id, traceparent, tracestate
   FROM wanted w
   LEFT JOIN engine.versions v ON v.workflow_id = w.workflow_id AND v.number = w.version
   WHERE (trigger_id IS NULL OR EXISTS (
@@ -208,6 +212,7 @@ async def send_starts(
             "retry_of": run.retry_of,
             **{name: getattr(run.origin, name) for name in _ORIGIN},
             "priority": run.priority,
+            **{name: getattr(run.trail, name) for name in _TRAIL},
             "event": orjson.dumps([queued_event(run)]).decode(),
             "take": place < by.most,
         }

@@ -31,6 +31,7 @@ from shared.database import Database
 from shared.errors import Unavailable
 from shared.ids import new_id
 from shared.notifications import Notifications
+from shared.tracing import spans
 from shared.workflow import JsonObject
 
 log = structlog.get_logger()
@@ -105,7 +106,8 @@ class Poller:
     async def _poll(self, row: LiveTrigger) -> None:
         """Ask the source of a row. What goes wrong here is that row's trouble, and no other's."""
         try:
-            await self._ask(row)
+            with spans.span(f"poll {row.type}", "producer", {"flowloom.trigger.type": row.type}):
+                await self._ask(row)
         except Unavailable as error:  # its lease ends by itself
             log.warning("poll_given_up", trigger_id=row.id, because=error.message)
         except Exception as error:  # whatever it is, others must still be polled

@@ -25,6 +25,7 @@ from shared.clock import Clock
 from shared.database import Database
 from shared.ids import new_id
 from shared.notifications import Notifications
+from shared.tracing import spans
 
 log = structlog.get_logger()
 
@@ -184,6 +185,11 @@ def upcoming(row: LiveTrigger, catalogue: Catalogue, most: int) -> list[datetime
 
 
 def _run(row: LiveTrigger, rhythm: Rhythm, tick: datetime, now: datetime) -> NewRun:
+    with spans.span(f"fire {row.type}", "producer", {"flowloom.trigger.type": row.type}):
+        return _new_run(row, rhythm, tick, now)
+
+
+def _new_run(row: LiveTrigger, rhythm: Rhythm, tick: datetime, now: datetime) -> NewRun:
     return NewRun(
         id=new_id("run"),
         tenant_id=row.tenant_id,

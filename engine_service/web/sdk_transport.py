@@ -13,6 +13,8 @@ import httpx2
 
 from engine_service.sdk.node import Credential, NodeError
 from engine_service.web.addresses import Guard, canonical_host
+from engine_service.web.traced import bounded_method, named, place_of, tell_status
+from shared.tracing import spans
 
 
 class SdkTransport(httpx2.AsyncHTTPTransport):
@@ -36,7 +38,13 @@ class SdkTransport(httpx2.AsyncHTTPTransport):
         port = url.port or (443 if url.scheme == "https" else 80)
         if not any(one.covers(url.scheme, host, port) for one in self._credentials):
             raise httpx2.UnsupportedProtocol(f"The credential is not meant for {host}.")
-        return await super().handle_async_request(request)
+        method = bounded_method(request.method)
+        with spans.span(method, "client", place_of(method, host, port)) as span:
+            if spans.is_on():
+                request.headers.update(named(span))
+            response = await super().handle_async_request(request)
+            tell_status(span, response.status_code)
+            return response
 
 
 class _GuardedBackend(httpcore2.AsyncNetworkBackend):

@@ -22,6 +22,8 @@ from yarl import URL
 from engine_service.sdk.node import BodyStream, Failed, HttpRequest, HttpResponse, NodeError
 from engine_service.web.addresses import Guard, Target
 from engine_service.web.decoding import BadEncoding, Decoder, decoder_for
+from engine_service.web.traced import exchanged
+from shared.tracing import spans
 
 USER_AGENT = "Flowloom/0.1"
 CONNECT_SECONDS = 10.0
@@ -71,6 +73,13 @@ class Transport:
         Raises:
             NodeError: There is none, or none that can be taken.
         """
+        if not spans.is_on():
+            return await self._exchange(request, target, progress)
+        return await exchanged(request, target, lambda one: self._exchange(one, target, progress))
+
+    async def _exchange(
+        self, request: HttpRequest, target: Target, progress: Progress
+    ) -> HttpResponse:
         self._guard.check_host(target.host, target.port)
         try:
             async with self._connected().request(

@@ -4,6 +4,7 @@ Opening it decides nothing, for mail programs follow links. What decides is the 
 with a ticket that only the page holds.
 """
 
+from dataclasses import replace
 from datetime import UTC
 
 import orjson
@@ -86,8 +87,7 @@ async def _open(clients: Clients, token: str) -> approval_service_pb2.OpenApprov
 
 
 def _as_bearer() -> call.Call:
-    at_hand = call.current()
-    return call.Call(_BEARER, at_hand.request_id, at_hand.traceparent, at_hand.deadline)
+    return replace(call.current(), principal=_BEARER)
 
 
 def _again(

@@ -1,5 +1,6 @@
 """Credentials: what nodes prove themselves with. Secrets go in here and never come out."""
 
+from dataclasses import replace
 from html import escape
 from typing import Annotated
 
@@ -172,7 +173,7 @@ async def finish_connect(query: Annotated[Returned, Query()], clients: ClientsPa
     """Where token servers send people back to after consent; a page for them."""
     request = to_pb(pb.FinishConnectRequest, query)
     try:
-        with call.use(call.Call(principal=_SOMEBODY, request_id=call.current().request_id)):
+        with call.use(replace(call.current(), principal=_SOMEBODY)):
             finished = await clients.credentials.FinishConnect(request)
     except (InvalidInput, NotFound) as error:
         return _page("Not connected", error.message, error.http_status)

@@ -15,6 +15,7 @@ from shared.identity import Principal, Role
 
 REQUEST_ID_KEY = "x-request-id"
 TRACEPARENT_KEY = "traceparent"
+TRACESTATE_KEY = "tracestate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class Call:
     """One request on its way through the mesh.
 
     Attributes:
+        traceparent: Its place in a trace: what it causes has this as its parent.
+        tracestate: What other systems wrote along.
         deadline: `time.monotonic()` seconds by which the answer is due; None is never.
     """
 
@@ -29,6 +32,7 @@ class Call:
     request_id: str = ""
     traceparent: str = ""
     deadline: float | None = None
+    tracestate: str = ""
 
 
 _current: ContextVar[Call] = ContextVar("flowloom_call", default=Call())  # noqa: B039 (frozen)

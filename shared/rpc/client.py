@@ -17,7 +17,9 @@ from shared import identity
 from shared.errors import AppError
 from shared.identity import Principal
 from shared.rpc import call
+from shared.rpc.spans import begin_rpc_span, failed_with, rpc_span
 from shared.rpc.status import from_rpc_error
+from shared.tracing.spans import Span, within
 
 DEFAULT_DEADLINE_SECONDS = 30.0
 # gRPC's own names for addresses; anything else is a name to look up.
@@ -101,6 +103,8 @@ class _Outgoing:
         metadata.add(call.REQUEST_ID_KEY, at_hand.request_id or f"req_{uuid.uuid4().hex}")
         if at_hand.traceparent:
             metadata.add(call.TRACEPARENT_KEY, at_hand.traceparent)
+        if at_hand.tracestate:
+            metadata.add(call.TRACESTATE_KEY, at_hand.tracestate)
         bounds = [
             seconds
             for seconds in (details.timeout or default_seconds, call.remaining_seconds())
@@ -125,12 +129,13 @@ class _Unary(grpc.aio.UnaryUnaryClientInterceptor):
         client_call_details: grpc.aio.ClientCallDetails,
         request: Any,
     ) -> Any:
-        details = self._outgoing.details(client_call_details, DEFAULT_DEADLINE_SECONDS)
-        try:
-            answer = await continuation(details, request)
-            return await answer
-        except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error) from error
+        with rpc_span(client_call_details.method, "client"):
+            details = self._outgoing.details(client_call_details, DEFAULT_DEADLINE_SECONDS)
+            try:
+                answer = await continuation(details, request)
+                return await answer
+            except grpc.aio.AioRpcError as error:
+                raise from_rpc_error(error) from error
 
 
 class _Stream(grpc.aio.UnaryStreamClientInterceptor):
@@ -143,16 +148,22 @@ class _Stream(grpc.aio.UnaryStreamClientInterceptor):
         client_call_details: grpc.aio.ClientCallDetails,
         request: Any,
     ) -> Any:
-        details = self._outgoing.details(client_call_details, None)
-        return _revive(await continuation(details, request))
+        span = begin_rpc_span(client_call_details.method, "client")
+        with within(span):
+            details = self._outgoing.details(client_call_details, None)
+        return _revive(await continuation(details, request), span)
 
 
-async def _revive(answers: AsyncIterator[Any]) -> AsyncIterator[Any]:
+async def _revive(answers: AsyncIterator[Any], span: Span) -> AsyncIterator[Any]:
     try:
         async for answer in answers:
             yield answer
     except grpc.aio.AioRpcError as error:
-        raise from_rpc_error(error) from error
+        revived = from_rpc_error(error)
+        failed_with(span, revived, "client")
+        raise revived from error
+    finally:
+        span.end()
 
 
 __all__ = ["DEFAULT_DEADLINE_SECONDS", "AppError", "connect"]

@@ -20,7 +20,10 @@ from shared import identity
 from shared.errors import AppError, Internal, Unauthenticated
 from shared.ids import new_id
 from shared.rpc import call
+from shared.rpc.spans import rpc_span
 from shared.rpc.status import to_status
+from shared.tracing import context as trace_context
+from shared.tracing import spans
 
 log = structlog.get_logger()
 
@@ -125,7 +128,7 @@ class _Door(grpc.aio.ServerInterceptor):
     def _unary(self, use_case: Any, method: str, metadata: dict[str, str]) -> Any:
         async def answer(request: Any, context: Context) -> Any:
             try:
-                with call.use(self._call(metadata, context)):
+                with call.use(self._call(metadata, context)), rpc_span(method, "server"):
                     return await use_case(request, context)
             except AppError as error:
                 await context.abort_with_status(to_status(error))
@@ -139,7 +142,7 @@ class _Door(grpc.aio.ServerInterceptor):
     def _stream(self, use_case: Any, method: str, metadata: dict[str, str]) -> Any:
         async def answer(request: Any, context: Context) -> AsyncIterator[Any]:
             try:
-                with call.use(self._call(metadata, context)):
+                with call.use(self._call(metadata, context)), rpc_span(method, "server"):
                     async for message in use_case(request, context):
                         yield message
             except AppError as error:
@@ -156,11 +159,16 @@ class _Door(grpc.aio.ServerInterceptor):
         if token is None:
             raise Unauthenticated("This call needs a caller's identity.", reason="IDENTITY_MISSING")
         remaining = cast("float | None", context.time_remaining())
+        traceparent = metadata.get(call.TRACEPARENT_KEY, "")
+        tracestate = metadata.get(call.TRACESTATE_KEY, "")
+        if spans.is_on():  # callers besides our own may write what they like
+            traceparent, tracestate = trace_context.read([traceparent], [tracestate])
         return call.Call(
             principal=identity.verify(token, self._mesh_secret),
             request_id=metadata.get(call.REQUEST_ID_KEY) or new_id("req"),
-            traceparent=metadata.get(call.TRACEPARENT_KEY, ""),
+            traceparent=traceparent,
             deadline=None if remaining is None else time.monotonic() + remaining,
+            tracestate=tracestate,
         )
 
 
