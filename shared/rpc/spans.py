@@ -12,6 +12,7 @@ from shared.tracing import spans
 from shared.tracing.spans import Attributes, Span
 
 Side = Literal["client", "server"]
+_UNTRACED = "grpc.health."  # asked every few seconds, and nobody's request
 _STATUS = "rpc.grpc.status_code"
 # What a server has to answer for; the rest is what a caller did.
 _SERVERS_FAULT = frozenset(
@@ -23,7 +24,10 @@ def begin_rpc_span(method: str | bytes, side: Side) -> Span:
     """Begin the span of a call; `/package.Service/Method` names it."""
     if not spans.is_on():
         return spans.SILENCE
-    return spans.begin(*_named(method, side))
+    name, attributes = _named(method)
+    if name.startswith(_UNTRACED):
+        return spans.SILENCE
+    return spans.begin(name, side, attributes)
 
 
 @contextmanager
@@ -55,7 +59,7 @@ def failed_with(begun: Span, error: Exception, side: Side) -> None:
 
 
 @cache
-def _named(method: str | bytes, side: Side) -> tuple[str, Side, Attributes]:
+def _named(method: str | bytes) -> tuple[str, Attributes]:
     name = (method if isinstance(method, str) else method.decode()).removeprefix("/")
     service, _, called = name.partition("/")
-    return name, side, {"rpc.system": "grpc", "rpc.service": service, "rpc.method": called}
+    return name, {"rpc.system": "grpc", "rpc.service": service, "rpc.method": called}

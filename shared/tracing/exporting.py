@@ -97,6 +97,7 @@ class _Span:
         trace_id, span_id = f"{own.trace_id:032x}", f"{own.span_id:016x}"
         self.traceparent = compose(trace_id, span_id, own.trace_flags)
         self.tracestate = tracestate
+        self._failed = False
 
     def rename(self, name: str) -> None:
         self._span.update_name(name)
@@ -105,8 +106,10 @@ class _Span:
         self._span.set_attribute(name, value)
 
     def fail(self, kind: str) -> None:
-        self._span.set_attribute("error.type", kind)
-        self._span.set_status(Status(StatusCode.ERROR))
+        if not self._failed:
+            self._failed = True
+            self._span.set_attribute("error.type", kind)
+            self._span.set_status(Status(StatusCode.ERROR))
 
     def end(self, at: datetime | None = None) -> None:
         self._span.end(_nanoseconds(at))

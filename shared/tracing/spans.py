@@ -41,7 +41,7 @@ class Span(Protocol):
         ...
 
     def fail(self, kind: str) -> None:
-        """It went wrong; a code or the name of a class, never a message."""
+        """It went wrong: a code or a class's name, never a message. The first word counts."""
         ...
 
     def end(self, at: datetime | None = None) -> None:
