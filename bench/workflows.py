@@ -6,10 +6,10 @@ from typing import Any
 
 def webhook_set_respond(path: str) -> dict[str, Any]:
     """The smallest durable answer: a webhook, one computed field, a response."""
-    return _chain(
+    return chain(
         "webhook-set-respond",
         [
-            _webhook(path),
+            webhook(path),
             {
                 "id": "set",
                 "type": "data.set",
@@ -36,7 +36,7 @@ def pure_nodes(path: str, count: int) -> dict[str, Any]:
         for number in range(count)
     ]
     respond = {"id": "respond", "type": "flow.respond"}
-    return _chain(f"{count}-pure", [_webhook(path), *sets, respond])
+    return chain(f"{count}-pure", [webhook(path), *sets, respond])
 
 
 def http_effects(path: str, count: int, url: str) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def http_effects(path: str, count: int, url: str) -> dict[str, Any]:
         for number in range(count)
     ]
     respond = {"id": "respond", "type": "flow.respond"}
-    return _chain(f"{count}-http", [_webhook(path), *calls, respond])
+    return chain(f"{count}-http", [webhook(path), *calls, respond])
 
 
 def many_items(path: str) -> dict[str, Any]:
@@ -58,10 +58,10 @@ def many_items(path: str) -> dict[str, Any]:
     double = {"name": "double", "value": "{{ $json.n * 2 }}"}
     large = {"left": "{{ $json.double }}", "type": "number", "operator": "gt", "right": 500}
     respond = {"id": "respond", "type": "flow.respond"}
-    return _chain(
+    return chain(
         "many-items",
         [
-            _webhook(path),
+            webhook(path),
             {
                 "id": "split",
                 "type": "data.split",
@@ -79,7 +79,7 @@ def large_list(url: str) -> dict[str, Any]:
     """A list that is fetched, through split → set → filter → aggregate, and counted."""
     large = {"left": "{{ $json.double }}", "type": "number", "operator": "gt", "right": 500}
     whole = {"url": url, "split_items": False}
-    return _chain(
+    return chain(
         "large-list",
         [
             {"id": "start", "type": "trigger.manual"},
@@ -108,7 +108,7 @@ def large_list(url: str) -> dict[str, Any]:
 
 def large_file(url: str) -> dict[str, Any]:
     """A file that is fetched and read; the last of its rows is kept."""
-    return _chain(
+    return chain(
         "large-file",
         [
             {"id": "start", "type": "trigger.manual"},
@@ -124,7 +124,8 @@ def large_file(url: str) -> dict[str, Any]:
     )
 
 
-def _webhook(path: str) -> dict[str, Any]:
+def webhook(path: str) -> dict[str, Any]:
+    """A trigger that waits for a node's answer."""
     return {
         "id": "hook",
         "type": "trigger.webhook",
@@ -132,7 +133,8 @@ def _webhook(path: str) -> dict[str, Any]:
     }
 
 
-def _chain(name: str, nodes: list[dict[str, Any]]) -> dict[str, Any]:
+def chain(name: str, nodes: list[dict[str, Any]]) -> dict[str, Any]:
+    """A definition whose nodes are one after the other."""
     ids = [node["id"] for node in nodes]
     return {
         "name": name,

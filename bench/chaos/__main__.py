@@ -46,14 +46,7 @@ async def _figures(scene: Field, damage: Damage, calm: float, wrong: list[str]) 
     )
     requests = scene.effects.requests
     figures = [Figure(what, str(count)) for what, count in sorted(damage.done.items())]
-    by_replicas: dict[int, list[float]] = {}
-    for replicas, rate in damage.periods:
-        by_replicas.setdefault(replicas, []).append(rate)
-    for replicas, rates in sorted(by_replicas.items()):
-        mean = sum(rates) / len(rates)
-        figures.append(
-            Figure(f"runs/s with {replicas} replicas", f"{mean:.0f}", f"{len(rates)} periods")
-        )
+    figures += _rates("undisturbed", damage.steady) + _rates("coming and going", damage.periods)
     return [
         *figures,
         Figure("runs", str(len(scene.begun)), "effects, loops, waits, approvals, a limit"),
@@ -62,6 +55,16 @@ async def _figures(scene: Field, damage: Damage, calm: float, wrong: list[str]) 
         Figure("requests repeated under their key", str(requests.total() - len(requests))),
         Figure("until the last run had ended", f"{calm:.1f} s"),
         Figure("wrong", str(len(wrong)), "; ".join(wrong[:_SHOWN])),
+    ]
+
+
+def _rates(how: str, periods: list[tuple[int, float]]) -> list[Figure]:
+    by_replicas: dict[int, list[float]] = {}
+    for replicas, rate in periods:
+        by_replicas.setdefault(replicas, []).append(rate)
+    return [
+        Figure(f"engines: {replicas}, {how}", f"{sum(rates) / len(rates):.0f} runs/s")
+        for replicas, rates in sorted(by_replicas.items())
     ]
 
 

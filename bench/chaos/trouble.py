@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from bench.chaos.storm import LEASE_SECONDS, Field
 
 _PERIOD_SECONDS = 10.0
+_SETTLE_SECONDS = 2.0
+_MOST = 3
+"""Replicas that there are at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,16 @@ class Plan:
 
 @dataclass(slots=True)
 class Damage:
-    """What was done, and how the load fared meanwhile."""
+    """What was done, and how the load fared meanwhile.
+
+    Attributes:
+        periods: How many replicas there were, and how many runs ended each second.
+        steady: The same, while nothing was done to them.
+    """
 
     done: Counter[str] = field(default_factory=Counter[str])
     periods: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
+    steady: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
 
 
 async def kill_again_and_again(scene: Field, plan: Plan, damage: Damage) -> None:
@@ -54,22 +63,30 @@ async def kill_again_and_again(scene: Field, plan: Plan, damage: Damage) -> None
         await scene.engines.start()
 
 
+async def grow(scene: Field, seconds: float, damage: Damage) -> None:
+    """Have one replica, two and three, for so long each, and leave them in peace."""
+    for replicas in range(1, _MOST + 1):
+        await scene.engines.start()
+        await scene.engines.serving()
+        await asyncio.sleep(_SETTLE_SECONDS)
+        damage.steady.append((replicas, await _rate(scene, seconds)))
+
+
 async def scale(scene: Field, seconds: float, damage: Damage) -> None:
     """Let replicas join, leave and die every ten seconds; one to three are always there."""
-    await scene.engines.start()
+    if not scene.engines.alive:
+        await scene.engines.start()
     begun_at = time.monotonic()
     while time.monotonic() - begun_at < seconds:
-        before, at = await _ended(scene), time.monotonic()
-        await asyncio.sleep(_PERIOD_SECONDS)
-        rate = (await _ended(scene) - before) / (time.monotonic() - at)
+        rate = await _rate(scene, _PERIOD_SECONDS)
         damage.periods.append((len(scene.engines.alive), rate))
         await _change(scene, damage)
 
 
 async def _change(scene: Field, damage: Damage) -> None:
     alive = scene.engines.alive
-    choices = ["kill", "join", "leave"] if 1 < len(alive) < 3 else ["kill"]
-    choices += ["join"] if len(alive) == 1 else ["leave"] if len(alive) == 3 else []
+    choices = ["kill", "join", "leave"] if 1 < len(alive) < _MOST else ["kill"]
+    choices += ["join"] if len(alive) == 1 else ["leave"] if len(alive) == _MOST else []
     what = scene.chance.choice(choices)
     damage.done[what] += 1
     if what == "join":
@@ -79,6 +96,13 @@ async def _change(scene: Field, damage: Damage) -> None:
     else:
         scene.engines.kill(scene.chance.choice(alive))
         await scene.engines.start()
+
+
+async def _rate(scene: Field, seconds: float) -> float:
+    """How many runs end each second."""
+    before, at = await _ended(scene), time.monotonic()
+    await asyncio.sleep(seconds)
+    return (await _ended(scene) - before) / (time.monotonic() - at)
 
 
 async def _ended(scene: Field) -> int:
