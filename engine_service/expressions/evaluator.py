@@ -13,7 +13,13 @@ from engine_service.expressions.assets import expression_realm
 from engine_service.expressions.facts import Facts
 from engine_service.expressions.failure import FAILED, MEMORY, TIMEOUT, ExpressionError
 from engine_service.expressions.names import INPUT_NAMES
-from engine_service.expressions.parameters import CompiledParameters, Outcome, Slot, value_of
+from engine_service.expressions.parameters import (
+    ABSENT,
+    CompiledParameters,
+    Outcome,
+    Slot,
+    value_of,
+)
 from engine_service.expressions.scope import Json, Scope
 from engine_service.expressions.wire import from_json, to_json
 from engine_service.v8.pool import EvaluationStopped, Limits, Stop, WorkerPool
@@ -165,6 +171,7 @@ def _slot(slot: Slot) -> dict[str, Any]:
         "source": slot.expression.javascript,
         "per_item": facts.differs_by_item,
         "owns": facts.changes_data,
+        "gap": slot.gap,
     }
 
 
@@ -172,7 +179,7 @@ def _outcome(cell: dict[str, Any]) -> Outcome:
     if "e" in cell:
         code, message = cell["e"]
         return ExpressionError(message, code=code)
-    return cell["v"]
+    return cell.get("v", ABSENT)
 
 
 def _stopped(stopped: EvaluationStopped) -> ExpressionError:

@@ -2,12 +2,15 @@
 
 Compiled by content, so every run of the same node shares one. Parameters without expressions come
 back as they are; plain paths are filled here; the rest waits for `Evaluator`.
+
+An expression that gives nothing at all fills its place with null. Where the parameters hold
+`missing: leave_out`, it leaves the property out whose whole value it is, as JSON does.
 """
 
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from engine_service.expressions.failure import ExpressionError
@@ -21,14 +24,27 @@ Outcome = Json | ExpressionError
 """What an expression, or all parameters, came to for one item: a value, or why there is none."""
 
 _MAX_COMPILED = 2_000
+_LEAVES_OUT = ("missing", "leave_out")
+
+
+class _Absent:
+    """What an expression gives that gives nothing, where that is told from null."""
+
+
+ABSENT: Any = _Absent()
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One expression of the parameters, and where its text stands."""
+    """One expression of the parameters, and where its text stands.
+
+    Attributes:
+        gap: It gives ABSENT where it gives nothing.
+    """
 
     expression: Expression
     pointer: str
+    gap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +76,17 @@ class _Object:
 
 
 @dataclass(frozen=True, slots=True)
+class _Gappy:
+    """An object that does without what is absent."""
+
+    whole: _Object
+
+    def fill(self, values: Sequence[Json]) -> Json:
+        filled: dict[str, Json] = self.whole.fill(values)
+        return {key: value for key, value in filled.items() if value is not ABSENT}
+
+
+@dataclass(frozen=True, slots=True)
 class _List:
     entries: tuple[Any, ...]
 
@@ -67,7 +94,7 @@ class _List:
         return [part.fill(values) if isinstance(part, _DYNAMIC) else part for part in self.entries]
 
 
-_DYNAMIC = (_Text, _Object, _List)
+_DYNAMIC = (_Text, _Object, _Gappy, _List)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,17 +201,39 @@ _known = _Compiled()
 
 def _compile(parameters: Json, verbatim: tuple[str, ...]) -> CompiledParameters:
     slots: list[Slot] = []
+    if isinstance(parameters, dict):
+        mapping = cast("dict[str, Json]", parameters)
+        if mapping.get(_LEAVES_OUT[0]) == _LEAVES_OUT[1]:
+            form: Any = _with_gaps(_form(mapping, (), slots), slots)
+            return CompiledParameters(tuple(slots), not slots, _differs(slots), form)
     if verbatim and isinstance(parameters, dict):
         mapping = cast("dict[str, Json]", parameters)
         fields = tuple(
             (key, inner if key in verbatim else _form(inner, (key,), slots))
             for key, inner in mapping.items()
         )
-        form: Any = _Object(fields) if slots else mapping
+        form = _Object(fields) if slots else mapping
     else:
         form = _form(parameters, (), slots)
-    per_item = any(slot.expression.facts.differs_by_item for slot in slots)
-    return CompiledParameters(tuple(slots), not slots, per_item, form)
+    return CompiledParameters(tuple(slots), not slots, _differs(slots), form)
+
+
+def _differs(slots: Sequence[Slot]) -> bool:
+    return any(slot.expression.facts.differs_by_item for slot in slots)
+
+
+def _with_gaps(form: Any, slots: list[Slot]) -> Any:
+    """The form, in which objects do without what is absent; says so to the slots concerned."""
+    match form:
+        case _Object(entries):
+            for _, part in entries:
+                if isinstance(part, _Text) and len(part.template.parts) == 1:
+                    slots[part.slots[0]] = replace(slots[part.slots[0]], gap=True)
+            return _Gappy(_Object(tuple((key, _with_gaps(part, slots)) for key, part in entries)))
+        case _List(entries):
+            return _List(tuple(_with_gaps(part, slots) for part in entries))
+        case _:
+            return form
 
 
 def _form(value: Json, at: tuple[str | int, ...], slots: list[Slot]) -> Any:
@@ -217,4 +266,8 @@ def _read(slot: Slot, column: Sequence[Outcome] | None, scope: Scope, row: int, 
         raise expression.problem
     if column is not None:
         return value_of(column[min(row, len(column) - 1)])
-    return expression.path.read(scope, index) if expression.path is not None else None
+    if expression.path is None:
+        return None
+    value = expression.path.read(scope, index)
+    gone = value is None and slot.gap and not expression.path.leads(scope, index)
+    return ABSENT if gone else value

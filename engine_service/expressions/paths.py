@@ -94,6 +94,18 @@ class Path:
                 return None
         return value
 
+    def leads(self, scope: Scope, index: int) -> bool:
+        """Whether it leads to a value, be it null."""
+        if not self.keys:
+            return True
+        *before, last = self.keys
+        holder = Path(self.root, self.node, tuple(before)).read(scope, index)
+        if isinstance(holder, Mapping):
+            return last.name in cast("Mapping[str, Json]", holder)
+        # Of what else there is, only a list can hold null.
+        length = len(cast("list[Json]", holder)) if isinstance(holder, list) else 0
+        return last.number is not None and last.number < length
+
     def _begin(self, scope: Scope, index: int) -> Json:
         match self.root:
             case Root.JSON:

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from engine_service.encoding import encode
 from engine_service.formats.failing import Unreadable
@@ -77,6 +77,39 @@ def write_csv(rows: Iterable[JsonObject], write: Write, options: TableOptions) -
         write(buffer.getvalue().encode(options.encoding))
     except (UnicodeError, LookupError) as error:
         raise Unreadable(f"The text cannot be written in {options.encoding}.") from error
+
+
+def flattened(row: JsonObject) -> JsonObject:
+    """An object without depth: `{"a": {"b": 1}, "c": [2]}` becomes `{"a.b": 1, "c.0": 2}`."""
+    flat: JsonObject = {}
+    waiting: list[tuple[str, Any]] = list(reversed(row.items()))
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, list):
+            value = {str(place): each for place, each in enumerate(cast("list[Any]", value))}
+        if isinstance(value, dict):
+            inner = cast("JsonObject", value).items()
+            waiting.extend((f"{name}.{key}", each) for key, each in reversed(inner))
+        else:
+            flat[name] = value
+    return flat
+
+
+def encoded(text: str, encoding: str) -> bytes:
+    """A text in an encoding.
+
+    Raises:
+        Unreadable: It cannot be said in it.
+    """
+    try:
+        return text.encode(encoding)
+    except (UnicodeError, LookupError) as error:
+        raise Unreadable(f"The text cannot be written in {encoding}.") from error
+
+
+def cell_text(value: Any) -> str:
+    """A value as it stands in a cell."""
+    return "" if value is None else str(_cell(value))
 
 
 def columns_of(rows: Iterable[JsonObject]) -> list[str]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, cast
 
-from engine_service.expressions import compile_parameters
+from engine_service.expressions import Expression, compile_parameters, parse
 from shared.workflow import JsonObject
 
 _BRACES = "{{"
@@ -19,6 +19,8 @@ _ABSENT = re.compile(
     re.VERBOSE,
 )
 """Members that n8n's names have and ours lack, or mean otherwise."""
+_QUOTE = re.compile(r'(?<!\\)"')
+_AS_JSON = "((v) => typeof v === 'object' ? JSON.stringify(v) : String(v))"
 _NAME_OF_NODE = re.compile(r"""(\$\(\s*|\$node\[\s*|\$items\(\s*)(["'`])((?:(?!\2).)+)\2""")
 
 
@@ -36,6 +38,34 @@ def translate(value: Any) -> Any:
 def is_expression(value: Any) -> bool:
     """Whether n8n would compute this value when the workflow runs."""
     return isinstance(value, str) and value.startswith("=") and _BRACES in value
+
+
+def truth_of(value: Any) -> Any:
+    """Whether a value that stands for a flag is true, as far as that is known before a run."""
+    if not isinstance(value, str) or _BRACES not in value:
+        return bool(value)
+    parts = parse(value).parts
+    alone = parts[0] if len(parts) == 1 else None
+    return f"{{{{ !!({alone.source}) }}}}" if isinstance(alone, Expression) else True
+
+
+def with_json_inside(value: Any) -> Any:
+    """A JSON text whose bare expressions give JSON: lists and null as such, texts as they are."""
+    if not isinstance(value, str) or _BRACES not in value:
+        return value
+    parts = parse(value).parts
+    if len(parts) == 1:
+        return value
+    written, quoted = "", False
+    for part in parts:
+        if isinstance(part, str):
+            written += part.replace(_BRACES, "\\" + _BRACES)
+            quoted ^= len(_QUOTE.findall(part)) % 2 == 1
+        elif quoted:
+            written += f"{{{{ {part.source} }}}}"
+        else:
+            written += f"{{{{ {_AS_JSON}({part.source}) }}}}"
+    return written
 
 
 def rename(value: Any, names: dict[str, str]) -> Any:

@@ -1,13 +1,14 @@
 """`data.aggregate`: puts the data of all items into one."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine_service.sdk.node import MAIN, Done, Failed, NodeInput, NodeParameters, Outcome, PureNode
 from engine_service.values.attachments import gather
+from engine_service.values.equality import ABSENT, value_key
 from engine_service.values.fields import FieldNames
 from engine_service.values.origins import pairs_of
 from shared.workflow import Item, JsonObject
@@ -58,6 +59,12 @@ class AggregateParameters(NodeParameters):
     dot_notation: bool = Field(
         default=True, description="Whether dots and brackets in names reach into objects"
     )
+    group_by: list[str] = Field(
+        default_factory=list[str],
+        max_length=20,
+        description="Items with equal values in these fields are put together, each group into an "
+        "item of its own that has these fields too; none puts all into one",
+    )
     include_binary: bool = Field(
         default=False, description="Whether the files of all items go along"
     )
@@ -92,19 +99,11 @@ class DataAggregate(PureNode[AggregateParameters]):
     def run(self, given: NodeInput[AggregateParameters]) -> Outcome:
         parameters = given.parameters_for(0)
         names = FieldNames(parameters.dot_notation)
-        if parameters.mode == "items":
-            fields: JsonObject = {parameters.to: _items(given.items, parameters)}
-        else:
-            try:
-                fields = _lists(given.items, parameters, names)
-            except ValueError as error:
-                return Failed("wrong_name", str(error))
-        made: Item = {"json": fields, "paired_item": pairs_of(range(len(given.items)))}
-        if parameters.include_binary:
-            binary = gather(given.items, unique=parameters.unique_binary)
-            if binary:
-                made["binary"] = binary
-        return Done({MAIN: [made]})
+        try:
+            groups = _groups(given.items, parameters, names)
+            return Done({MAIN: [_together(given.items, group, parameters) for group in groups]})
+        except ValueError as error:
+            return Failed("wrong_name", str(error))
 
     @classmethod
     def check(cls, parameters: AggregateParameters) -> Sequence[tuple[str, str, str]]:
@@ -122,6 +121,51 @@ class DataAggregate(PureNode[AggregateParameters]):
         if twice:
             found.append(("/fields", "duplicate", f"Several lists go to {twice}; use `to`."))
         return found
+
+
+_Group = tuple[JsonObject, list[int]]
+"""The fields that a group has in common, and the places of its items."""
+
+
+def _groups(
+    items: list[Item], parameters: AggregateParameters, names: FieldNames
+) -> Sequence[_Group]:
+    """The groups in the order of their first items.
+
+    Raises:
+        ValueError: An item is to be grouped by what is no single value.
+    """
+    if not parameters.group_by:
+        return [({}, list(range(len(items))))]
+    groups: dict[Hashable, _Group] = {}
+    for place, item in enumerate(items):
+        found = [names.find(item["json"], name) for name in parameters.group_by]
+        key = tuple(value_key(value if there else ABSENT) for there, value in found)
+        if key not in groups:
+            common: JsonObject = {}
+            for name, (there, value) in zip(parameters.group_by, found, strict=True):
+                if isinstance(value, dict | list):
+                    raise ValueError(f"{name} holds more than a single value")
+                if there:
+                    names.put(common, name, value)
+            groups[key] = (common, [])
+        groups[key][1].append(place)
+    return list(groups.values())
+
+
+def _together(items: list[Item], group: _Group, parameters: AggregateParameters) -> Item:
+    fields, places = group
+    members = [items[place] for place in places]
+    if parameters.mode == "items":
+        made = {**fields, parameters.to: _items(members, parameters)}
+    else:
+        made = {**fields, **_lists(members, parameters, FieldNames(parameters.dot_notation))}
+    together: Item = {"json": made, "paired_item": pairs_of(places)}
+    if parameters.include_binary:
+        binary = gather(members, unique=parameters.unique_binary)
+        if binary:
+            together["binary"] = binary
+    return together
 
 
 def _items(items: list[Item], parameters: AggregateParameters) -> list[JsonObject]:

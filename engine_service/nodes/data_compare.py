@@ -15,8 +15,8 @@ from engine_service.sdk.node import (
 )
 from engine_service.values.field_types import same
 from engine_service.values.fields import FieldNames
-from engine_service.values.joins import Matching, TooManyPairs, alone, loose_key
-from engine_service.values.paths import parse_path
+from engine_service.values.joins import Matching, TooManyPairs, alone
+from engine_service.values.likeness import are_alike
 from shared.workflow import Item, JsonObject
 
 A, B = "a", "b"
@@ -111,8 +111,9 @@ class DataCompare(PureNode[CompareParameters]):
         parameters = given.parameters_for(0)
         ours, theirs = given.inputs.get(A, []), given.inputs.get(B, [])
         matching = Matching(
-            [self._path(field.a, parameters) for field in parameters.match],
-            [self._path(field.b or field.a, parameters) for field in parameters.match],
+            [field.a for field in parameters.match],
+            [field.b or field.a for field in parameters.match],
+            FieldNames(parameters.dot_notation),
             loose=parameters.fuzzy,
             first_only=parameters.multiple_matches == "first",
             most=MOST_PAIRS,
@@ -132,10 +133,6 @@ class DataCompare(PureNode[CompareParameters]):
                 ONLY_B: [alone(B, index, theirs[index]) for index in matches.only_right],
             }
         )
-
-    @staticmethod
-    def _path(name: str, parameters: CompareParameters) -> tuple[str | int, ...]:
-        return parse_path(name) if parameters.dot_notation else (name,)
 
 
 class _Comparing:
@@ -196,7 +193,7 @@ class _Comparing:
 
     def _same_value(self, one: Any, other: Any) -> bool:
         if self.parameters.fuzzy:
-            return bool(loose_key(one) == loose_key(other))
+            return are_alike(one, other)
         return same(one, other)
 
     def _mixed(self, ours: JsonObject, theirs: JsonObject) -> JsonObject:

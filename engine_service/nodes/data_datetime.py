@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from engine_service.sdk.node import (
     MAIN,
@@ -24,6 +24,7 @@ from shared.workflow import Item, JsonObject
 
 Operation = Literal["now", "format", "add", "subtract", "extract", "between", "round"]
 Part = Literal["year", "quarter", "month", "week", "day", "hour", "minute", "second"]
+_OF_WORKFLOW = "workflow"
 _FIELDS: Mapping[Operation, str] = {
     "now": "currentDate",
     "format": "formattedDate",
@@ -46,7 +47,8 @@ class DateTimeParameters(NodeParameters):
     )
     date: Any = Field(
         default=None,
-        description="The date; most spellings are understood, whole numbers are milliseconds",
+        description="The date; most spellings are understood, numbers are seconds since 1970, "
+        "whole ones from twelve digits on milliseconds",
     )
     end: Any = Field(default=None, description="For between: the later date")
     read_format: str = Field(
@@ -84,6 +86,16 @@ class DateTimeParameters(NodeParameters):
         description="An IANA zone such as `Europe/Berlin`; when empty, the workflow's. Dates "
         "without an offset are in it, and so are results",
     )
+    read_timezone: str = Field(
+        default="",
+        description="The zone of dates without an offset: when empty, that of `timezone`; "
+        "`workflow` for the workflow's",
+    )
+    keep_offset: bool = Field(
+        default=False,
+        description="Whether a date that bears an offset, such as `+02:00`, is seen there and not "
+        "in `timezone`",
+    )
     to: str = Field(
         default="",
         description="The field for the result; when empty, `formattedDate`, `newDate`, "
@@ -93,9 +105,11 @@ class DateTimeParameters(NodeParameters):
         default="none", description="Whether the item's other fields stay"
     )
 
-    @field_validator("timezone")
+    @field_validator("timezone", "read_timezone")
     @classmethod
-    def _is_known(cls, value: str) -> str:
+    def _is_known(cls, value: str, info: ValidationInfo) -> str:
+        if info.field_name == "read_timezone" and value == _OF_WORKFLOW:
+            return value
         try:
             ZoneInfo(value or "UTC")
         except (ValueError, OSError) as error:
@@ -165,8 +179,15 @@ class DataDatetime(PureNode[DateTimeParameters]):
 
 
 def _date(parameters: DateTimeParameters, now: datetime, value: Any) -> datetime:
-    zone = ZoneInfo(parameters.timezone) if parameters.timezone else now.tzinfo
-    return moments.read_date(value, zone or ZoneInfo("UTC"), parameters.read_format)
+    own = now.tzinfo or ZoneInfo("UTC")
+    source = parameters.read_timezone
+    reading = moments.Reading(
+        ZoneInfo(parameters.timezone) if parameters.timezone else own,
+        own if source == _OF_WORKFLOW else ZoneInfo(source) if source else None,
+        parameters.read_format,
+        parameters.keep_offset,
+    )
+    return reading.read(value)
 
 
 def _now(parameters: DateTimeParameters, now: datetime) -> str:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, ClassVar, Literal, TypeVar, cast
 
 from pydantic import Field
 
-from engine_service.formats import archives, calendars, documents, tables, workbooks
+from engine_service.formats import archives, calendars, documents, pages, tables, workbooks
 from engine_service.formats.failing import Unreadable
 from engine_service.sdk.blob import UNKNOWN_TYPE, Blob, BlobWriter
 from engine_service.sdk.node import (
@@ -33,10 +33,11 @@ from engine_service.values.paths import get_path, parse_path
 from shared.workflow import Item, JsonObject
 
 T = TypeVar("T")
-Format = Literal["auto", "csv", "xlsx", "json", "jsonl", "text", "ics", "base64"]
+Format = Literal["auto", "csv", "xlsx", "html", "json", "jsonl", "text", "ics", "base64"]
 _TYPES: dict[str, tuple[str, str]] = {
     "csv": ("csv", "text/csv"),
     "xlsx": ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    "html": ("html", "text/html"),
     "json": ("json", "application/json"),
     "jsonl": ("jsonl", "application/jsonl"),
     "text": ("txt", "text/plain"),
@@ -45,10 +46,11 @@ _TYPES: dict[str, tuple[str, str]] = {
     "gzip": ("gz", "application/gzip"),
 }
 _ENDINGS: dict[str, Format] = {
-    "csv": "csv", "tsv": "csv", "xlsx": "xlsx", "json": "json", "jsonl": "jsonl",
-    "ndjson": "jsonl", "ics": "ics", "txt": "text",
+    "csv": "csv", "tsv": "csv", "xlsx": "xlsx", "html": "html", "htm": "html", "json": "json",
+    "jsonl": "jsonl", "ndjson": "jsonl", "ics": "ics", "txt": "text",
 }  # fmt: skip
-_TABLES = ("csv", "xlsx")
+_TABLES = ("csv", "xlsx", "html")
+_WRITERS = {"csv": tables.write_csv, "xlsx": workbooks.write_xlsx, "html": pages.write_html}
 
 
 class FileParameters(NodeParameters):
@@ -97,7 +99,13 @@ class FileParameters(NodeParameters):
     pretty: bool = Field(default=False, description="For writing JSON: indent it")
     skip_rows: int = Field(default=0, ge=0, description="For tables: rows before they begin")
     max_items: int = Field(default=0, ge=0, description="For read: the most items; 0 for all")
-    keep_empty: bool = Field(default=False, description="For XLSX: keep empty cells, as empty text")
+    flatten: bool = Field(
+        default=False,
+        description="For writing tables: nested values get columns of their own, `address.city`",
+    )
+    keep_empty: bool = Field(
+        default=False, description="For XLSX and HTML: keep empty cells, as empty text"
+    )
     sheet: str = Field(default="", max_length=31, description="For XLSX; the first when empty")
     archive: Literal["zip", "gzip"] = Field(default="zip", description="For compress: into what")
 
@@ -105,12 +113,13 @@ class FileParameters(NodeParameters):
 class DataFile(ActionNode[FileParameters]):
     """Reads files into items, writes items into files, packs and unpacks.
 
-    **Read.** A table (CSV, XLSX) gives an item for each row, a JSON list one for each member, a
-    calendar one for each event; a text, base64 and any other JSON go whole into `output_field`.
+    **Read.** A table (CSV, XLSX, the first one of an HTML page) gives an item for each row, a JSON
+    list one for each member, a calendar one for each event; a text, base64 and any other JSON go
+    whole into `output_field`.
     Files are read as they stream, whatever their size; the items have to fit an output.
 
     **Write.** All items become one file, or with `per_item` a file each: `format` says which kind.
-    Nested values stand in tables as JSON.
+    Nested values stand in tables as JSON, or `flatten` gives them columns.
 
     **Compress and decompress.** ZIP takes several files, gzip makes one of each. What unpacks to
     far more than it is, or to too many files, is refused.
@@ -209,6 +218,8 @@ def _rows(
             return tables.read_csv(file, _options(parameters, blob.file_name))
         case "xlsx":
             return workbooks.read_xlsx(file, _options(parameters, blob.file_name))
+        case "html":
+            return pages.read_html(file, _options(parameters, blob.file_name))
         case "json":
             return _json(file, parameters)
         case "jsonl":
@@ -303,12 +314,12 @@ def _fill(
     given: NodeInput[FileParameters],
 ) -> None:
     source = parameters.source_field
+    if parameters.flatten:
+        rows = [tables.flattened(row) for row in rows]
     values: list[Any] = [_value(row, source) for row in rows] if source else list(rows)
     match kind:
-        case "csv":
-            tables.write_csv(rows, writer.write, _options(parameters, parameters.file_name))
-        case "xlsx":
-            workbooks.write_xlsx(rows, writer.write, _options(parameters, parameters.file_name))
+        case "csv" | "xlsx" | "html":
+            _WRITERS[kind](rows, writer.write, _options(parameters, parameters.file_name))
         case "json" if parameters.per_item:
             documents.write_value(values[0], writer.write, pretty=parameters.pretty)
         case "json":
@@ -323,7 +334,7 @@ def _fill(
         case _:
             mark = "\ufeff" if parameters.bom else ""
             text = mark + "\n".join(to_text(value) for value in values)
-            writer.write(_encoded(text, parameters.encoding))
+            writer.write(tables.encoded(text, parameters.encoding))
 
 
 def _value(row: JsonObject, source: str) -> Any:
@@ -341,13 +352,6 @@ def _decoded(value: Any) -> bytes:
         return base64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise Unreadable("The field holds no base64.") from error
-
-
-def _encoded(text: str, encoding: str) -> bytes:
-    try:
-        return text.encode(encoding)
-    except (UnicodeError, LookupError) as error:
-        raise Unreadable(f"The text cannot be written in {encoding}.") from error
 
 
 # --- compress and decompress

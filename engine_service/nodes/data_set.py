@@ -1,6 +1,6 @@
 """`data.set`: puts fields into items."""
 
-import json
+import re
 from collections.abc import Sequence
 from datetime import UTC
 from typing import Any, ClassVar, Literal, cast
@@ -17,7 +17,7 @@ from engine_service.sdk.node import (
     PureNode,
 )
 from engine_service.values.field_types import NotOfType, convert
-from engine_service.values.paths import get_path, parse_path, put_path, remove_path
+from engine_service.values.fields import FieldNames
 from shared.workflow import Item, JsonObject
 
 AssignedType = Literal["any", "string", "number", "boolean", "array", "object", "date_time"]
@@ -60,7 +60,13 @@ class SetParameters(NodeParameters):
     fields: list[str] = Field(
         default_factory=list[str],
         max_length=500,
-        description="Field names for `include` selected or except; dots reach into them",
+        description="Field names for `include` selected or except; dots reach into them: what is "
+        "selected so comes under the last part of its name",
+    )
+    missing: Literal["null", "leave_out"] = Field(
+        default="null",
+        description="What a field becomes whose expression gives nothing, such as a path that "
+        "leads nowhere: null, or no field at all",
     )
     dot_notation: bool = Field(
         default=True, description="Whether dots and brackets in names reach into objects"
@@ -71,6 +77,10 @@ class SetParameters(NodeParameters):
     include_binary: bool = Field(
         default=True, description="Whether files attached to the input item stay, if fields do"
     )
+
+
+_GAP = re.compile(r""""(?:[^"\\]|\\.)*"|(?P<colon>:)\s*(?=[,}])""", re.DOTALL)
+"""A place in a JSON text where a value would stand, had an expression given one."""
 
 
 class Unsettable(ValueError):
@@ -133,30 +143,30 @@ class DataSet(PureNode[SetParameters]):
 def _build(
     item: Item, index: int, parameters: SetParameters, given: NodeInput[SetParameters]
 ) -> Item:
-    fields = _kept(item["json"], parameters)
+    names = FieldNames(parameters.dot_notation)
+    fields = _kept(item["json"], parameters, names)
     if parameters.mode == "json":
-        fields.update(_object(parameters.json_output))
-    else:
-        for assignment in parameters.assignments:
-            value = _value(assignment, parameters, given)
-            if parameters.dot_notation:
-                _put(fields, assignment.name, value)
-            else:
-                fields[assignment.name] = value
+        for name, value in _object(parameters.json_output).items():
+            _put(fields, name, value, names)
+    for assignment in parameters.assignments if parameters.mode == "fields" else ():
+        if parameters.missing == "leave_out" and "value" not in assignment.model_fields_set:
+            names.drop(fields, assignment.name)
+        else:
+            _put(fields, assignment.name, _value(assignment, parameters, given), names)
     built: Item = {"json": fields, "paired_item": index}
     if parameters.include != "none" and parameters.include_binary and item.get("binary"):
         built["binary"] = item["binary"]
     return built
 
 
-def _put(fields: JsonObject, name: str, value: Any) -> None:
+def _put(fields: JsonObject, name: str, value: Any, names: FieldNames) -> None:
     try:
-        put_path(fields, parse_path(name), value)
+        names.put(fields, name, value)
     except ValueError as error:
         raise Unsettable(f"{name}: {error}") from error
 
 
-def _kept(fields: JsonObject, parameters: SetParameters) -> JsonObject:
+def _kept(fields: JsonObject, parameters: SetParameters, names: FieldNames) -> JsonObject:
     match parameters.include:
         case "none":
             return {}
@@ -165,20 +175,15 @@ def _kept(fields: JsonObject, parameters: SetParameters) -> JsonObject:
         case "selected":
             kept: JsonObject = {}
             for name in parameters.fields:
-                path = _path(name, parameters)
-                found, value = get_path(fields, path)
+                found, value = names.find(fields, name)
                 if found:
-                    put_path(kept, path, value)
+                    _put(kept, name.rpartition(".")[2] if names.dots else name, value, names)
             return kept
         case "except":
             rest = dict(fields)
             for name in parameters.fields:
-                remove_path(rest, _path(name, parameters))
+                names.drop(rest, name)
             return rest
-
-
-def _path(name: str, parameters: SetParameters) -> tuple[str | int, ...]:
-    return parse_path(name) if parameters.dot_notation else (name,)
 
 
 def _value(
@@ -198,9 +203,14 @@ def _value(
 def _object(value: Any) -> JsonObject:
     """The object that mode json was given, as such or as text."""
     try:
-        read: object = json.loads(value) if isinstance(value, str) else value
-    except ValueError as error:
-        raise Unsettable(f"json: the text is not JSON: {error}") from error
+        text = _GAP.sub(_filled, value) if isinstance(value, str) else value
+        read: object = convert(text, "object")
+    except NotOfType as error:
+        raise Unsettable(f"json: {error}") from error
     if not isinstance(read, dict):
         raise Unsettable("json: expected an object")
     return cast("JsonObject", read)
+
+
+def _filled(found: re.Match[str]) -> str:
+    return found[0] if found["colon"] is None else f"{found['colon']} null"

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine_service.sdk.node import MAIN, Done, Failed, NodeInput, NodeParameters, Outcome, PureNode
-from engine_service.values.equality import value_key
+from engine_service.values.equality import ABSENT, value_key
 from engine_service.values.field_types import to_text
 from engine_service.values.fields import FieldNames
 from engine_service.values.origins import pairs_of
@@ -51,6 +51,10 @@ class SummarizeParameters(NodeParameters):
         default_factory=list[str],
         max_length=20,
         description="Items with equal values in these fields make a group; none makes one of all",
+    )
+    group_as: Literal["values", "texts"] = Field(
+        default="values",
+        description="Whether groups are told apart, and named, by values as they are or as texts",
     )
     output: Literal["items", "nested"] = Field(
         default="items",
@@ -129,7 +133,7 @@ Group = tuple[list[Any], list[int]]  # the values it is grouped by, and its item
 def _missing(items: list[Item], parameters: SummarizeParameters, names: FieldNames) -> str | None:
     if parameters.allow_missing_fields:
         return None
-    fields = [*(each.field for each in parameters.summaries), *parameters.group_by]
+    fields = (each.field for each in parameters.summaries)
     return next((name for name in fields if not names.in_any(items, name)), None)
 
 
@@ -142,11 +146,9 @@ def _group(
     names = FieldNames(parameters.dot_notation)
     groups: dict[Any, Group] = {}
     for place in places:
-        value = names.get(items[place]["json"], by[0])
-        if parameters.skip_ungrouped and (value in (None, "") or value is False):
+        value = _group_value(names.find(items[place]["json"], by[0]), parameters)
+        if parameters.skip_ungrouped and (value in (None, "", ABSENT) or value is False):
             continue
-        if isinstance(value, dict | list):
-            value = to_text(value)
         groups.setdefault(value_key(value), ([value], []))[1].append(place)
     return [
         ([*values, *deeper], inner)
@@ -155,11 +157,26 @@ def _group(
     ]
 
 
+def _group_value(found: tuple[bool, Any], parameters: SummarizeParameters) -> Any:
+    """What an item is grouped by; ABSENT when it has no such field."""
+    there, value = found
+    if parameters.group_as == "texts":
+        return _text(value if there else ABSENT)
+    if isinstance(value, dict | list):
+        return to_text(value)
+    return value if there else ABSENT
+
+
+def _text(value: Any) -> str:
+    return "undefined" if value == ABSENT else to_text(value)
+
+
 def _flat(group: Group, items: list[Item], parameters: SummarizeParameters) -> Item:
     values, places = group
     fields = _figures(places, items, parameters)
     for name, value in zip(parameters.group_by, values, strict=True):
-        fields[_plain(name)] = value
+        if value != ABSENT:
+            fields[_plain(name)] = value
     return {"json": fields, "paired_item": pairs_of(places)}
 
 
@@ -168,8 +185,8 @@ def _nested(groups: list[Group], items: list[Item], parameters: SummarizeParamet
     for values, places in groups:
         inner = nested
         for value in values[:-1]:
-            inner = inner.setdefault(to_text(value), {})
-        inner[to_text(values[-1])] = _figures(places, items, parameters)
+            inner = inner.setdefault(_text(value), {})
+        inner[_text(values[-1])] = _figures(places, items, parameters)
     return nested
 
 

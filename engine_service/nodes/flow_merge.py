@@ -16,6 +16,7 @@ from engine_service.sdk.node import (
     Outcome,
     PureNode,
 )
+from engine_service.values.fields import FieldNames
 from engine_service.values.joins import (
     Blend,
     Matches,
@@ -23,9 +24,9 @@ from engine_service.values.joins import (
     TooManyPairs,
     alone,
     join,
+    look_up,
     with_suffix,
 )
-from engine_service.values.paths import Path, parse_path
 from shared.workflow import Item, JsonObject
 
 MOST_INPUTS = 10
@@ -69,12 +70,15 @@ class MergeParameters(NodeParameters):
         description="For combine_by fields: what must be equal",
     )
     join: Literal[
-        "keep_matches", "keep_non_matches", "keep_everything", "enrich_input1", "enrich_input2"
+        "keep_matches", "keep_non_matches", "keep_everything", "enrich_input1", "enrich_input2",
+        "look_up",
     ] = Field(
         default="keep_matches",
         description="For combine_by fields: pairs only (inner join), only what found no partner, "
-        "both of these (outer join), or all of one input, enriched with the other (left join)",
-    )
+        "both of these (outer join), or all of one input, enriched with the other (left join); "
+        "`look_up` adds to each item of input1 that has the field, in its place, what the last "
+        "item of input2 with the same one holds besides, where 1 is the same as `'1'`",
+    )  # fmt: skip
     output_from: Literal["both", "input1", "input2"] = Field(
         default="both", description="For combine_by fields: whose data a match hands on"
     )
@@ -87,6 +91,14 @@ class MergeParameters(NodeParameters):
     include_unpaired: bool = Field(
         default=False,
         description="For combine_by position: keep what a longer input has beyond the others",
+    )
+    unpaired_from: Literal["any"] | InputName = Field(
+        default="any", description="For include_unpaired: whose items stay"
+    )
+    on_empty: Literal["nothing", "others"] = Field(
+        default="nothing",
+        description="For combine_by position, when an input is empty: nothing comes out, or what "
+        "the others hold",
     )
     on_clash: Literal["prefer_last", "suffix"] | InputName | None = Field(
         default=None,
@@ -155,9 +167,11 @@ class FlowMerge(PureNode[MergeParameters]):
         combining = parameters.mode == "combine"
         if combining and parameters.combine_by == "fields" and not parameters.match:
             findings.append(("/match", "missing", "Say which fields must be equal."))
+        if combining and parameters.join == "look_up" and len(parameters.match) > 1:
+            findings.append(("/match", "too_many", "An item is looked up by one field."))
         if combining and parameters.combine_by != "position" and parameters.inputs > 2:
             findings.append(("/inputs", "too_many", "Only two inputs can be combined this way."))
-        for name in ("choose", "on_clash"):
+        for name in ("choose", "on_clash", "unpaired_from"):
             chosen = getattr(parameters, name)
             if chosen and chosen.startswith("input") and int(chosen[5:]) > parameters.inputs:
                 findings.append((f"/{name}", "unknown_input", f"There is no {chosen}."))
@@ -218,7 +232,15 @@ class _Combination:
 
     def _by_position(self) -> list[Item]:
         lengths = [len(items) for items in self.lists]
+        if self.parameters.on_empty == "others" and not min(lengths):
+            return [
+                self._plain(side, index)
+                for side, items in enumerate(self.raw)
+                for index in range(len(items))
+            ]
         count = max(lengths) if self.parameters.include_unpaired else min(lengths)
+        if self.parameters.include_unpaired and self.parameters.unpaired_from != "any":
+            count = max(min(lengths), lengths[self.names.index(self.parameters.unpaired_from)])
         return [
             self._join([index if index < length else None for length in lengths])
             for index in range(count)
@@ -227,6 +249,8 @@ class _Combination:
     def _by_fields(self) -> list[Item]:
         one, other = self.raw[:2]
         parameters = self.parameters
+        if parameters.join == "look_up":
+            return self._looked_up(one, other)
         if not one or not other:
             return self._without_partners(one, other)
         try:
@@ -261,15 +285,23 @@ class _Combination:
     def _matching(self) -> Matching:
         fields = self.parameters.match
         return Matching(
-            [self._path(field.left) for field in fields],
-            [self._path(field.right or field.left) for field in fields],
+            [field.left for field in fields],
+            [field.right or field.left for field in fields],
+            FieldNames(self.parameters.dot_notation),
             self.parameters.fuzzy,
             self.parameters.multiple_matches == "first",
             MOST_COMBINATIONS,
         )
 
-    def _path(self, name: str) -> Path:
-        return parse_path(name) if self.parameters.dot_notation else (name,)
+    def _looked_up(self, one: list[Item], other: list[Item]) -> list[Item]:
+        field = self.parameters.match[0]
+        names = (field.left, field.right or field.left)
+        found = look_up(one, other, names, FieldNames(self.parameters.dot_notation))
+        self.lists = [one, [_without_field(item, names[1]) for item in other]]
+        return [
+            self._alone(0, index) if partner is None else self._join((index, partner))
+            for index, partner in found
+        ]
 
     def _matched(self, pairs: list[tuple[int, int]], in_right: list[int]) -> list[Item]:
         match self.parameters.output_from:
@@ -312,6 +344,10 @@ class _Combination:
         if preferred not in (None, "prefer_last", "suffix"):
             parts.sort(key=lambda part: part[0] == preferred)
         return join(parts, self.blend)
+
+
+def _without_field(item: Item, name: str) -> Item:
+    return {**item, "json": {key: value for key, value in item["json"].items() if key != name}}
 
 
 def _limit(count: int) -> None:

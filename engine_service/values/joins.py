@@ -4,14 +4,16 @@ Items of two or more inputs go in; combined items come out, in the order of the 
 functions are pure, and copy what they change.
 """
 
-import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any, cast
 
-from engine_service.values.field_types import to_text, type_name
-from engine_service.values.paths import Path, get_path
+from engine_service.values.equality import value_key
+from engine_service.values.field_types import to_text
+from engine_service.values.fields import FieldNames
+from engine_service.values.likeness import are_alike, likeness_keys
 from shared.workflow import Item, JsonObject
 
 EMPTY = (None, "")
@@ -50,9 +52,12 @@ class Blend:
             return blended
         if isinstance(old, list) and isinstance(new, list):
             ours, theirs = cast("list[Any]", old), cast("list[Any]", new)
-            pairs = [self._blend(*pair) for pair in zip(ours, theirs, strict=False)]
+            pairs = [self._member(*pair) for pair in zip(ours, theirs, strict=False)]
             return pairs + ours[len(pairs) :] + theirs[len(pairs) :]
         return new
+
+    def _member(self, old: Any, new: Any) -> Any:
+        return old if self.keep_over_empty and new in EMPTY else self._blend(old, new)
 
 
 class TooManyPairs(ValueError):
@@ -61,10 +66,17 @@ class TooManyPairs(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """Which items of two inputs belong together: those whose named fields are equal."""
+    """Which items of two inputs belong together: those whose named fields are equal.
 
-    left: Sequence[Path]
-    right: Sequence[Path]
+    Attributes:
+        left: The fields' names in the one input. right: Their names in the other.
+        names: How names of fields are read.
+        loose: Values of different types may be alike; see `likeness`.
+    """
+
+    left: Sequence[str]
+    right: Sequence[str]
+    names: FieldNames
     loose: bool = False
     first_only: bool = False
     most: int = sys.maxsize
@@ -75,18 +87,15 @@ class Matching:
         Raises:
             TooManyPairs: There are more than `most` of them.
         """
-        by_key: dict[tuple[Any, ...], list[int]] = {}
-        for index, item in enumerate(right):
-            key = self._key(item, self.right)
-            if key is not None:
+        theirs = [self._values(item, self.right, gaps=self.loose) for item in right]
+        by_key: dict[Hashable, list[int]] = {}
+        for index, values in enumerate(theirs):
+            for key in self._keys(values):
                 by_key.setdefault(key, []).append(index)
         matches = Matches()
         taken: set[int] = set()
         for index, item in enumerate(left):
-            key = self._key(item, self.left)
-            partners = by_key.get(key, []) if key is not None else []
-            if self.first_only:
-                partners = partners[:1]
+            partners = self._partners(item, theirs, by_key)
             if len(matches.pairs) + len(partners) > self.most:
                 raise TooManyPairs
             matches.pairs.extend((index, partner) for partner in partners)
@@ -97,14 +106,61 @@ class Matching:
         matches.only_right = [index for index in range(len(right)) if index not in taken]
         return matches
 
-    def _key(self, item: Item, paths: Sequence[Path]) -> tuple[Any, ...] | None:
-        parts: list[Any] = []
-        for path in paths:
-            found, value = get_path(item["json"], path)
-            if not found:
-                return None
-            parts.append(loose_key(value) if self.loose else _exactly(value))
-        return tuple(parts)
+    def _partners(
+        self, item: Item, theirs: Sequence["_Values"], by_key: Mapping[Hashable, list[int]]
+    ) -> list[int]:
+        ours = self._values(item, self.left, gaps=False)
+        if ours is None:
+            return []
+        found = [place for key in self._keys(ours) for place in by_key.get(key, ())]
+        if self.loose:
+            found = sorted(place for place in set(found) if _all_alike(ours, theirs[place]))
+        return found[:1] if self.first_only else found
+
+    def _values(self, item: Item, names: Sequence[str], *, gaps: bool) -> "_Values":
+        """The values of the fields; None when one is not there, unless gaps are as good as null."""
+        found = [self.names.find(item["json"], name) for name in names]
+        return [value for _, value in found] if gaps or all(there for there, _ in found) else None
+
+    def _keys(self, values: "_Values") -> Iterator[Hashable]:
+        if values is None:
+            return
+        if self.loose:
+            yield from product(*map(likeness_keys, values))
+        else:
+            yield tuple(map(value_key, values))
+
+
+def look_up(
+    left: Sequence[Item], right: Sequence[Item], names: tuple[str, str], fields: FieldNames
+) -> list[tuple[int, int | None]]:
+    """Each item of the left that has the named field, and the last of the right that bears it.
+
+    Values are compared as texts: 1 is "1"; what is empty, true or false, or no single value is
+    nobody's name.
+    """
+    by_name: dict[str, int] = {}
+    for index, item in enumerate(right):
+        value = fields.get(item["json"], names[1])
+        if value and _is_name(value):
+            by_name[to_text(value)] = index
+    wanted = [fields.find(item["json"], names[0]) for item in left]
+    return [
+        (index, by_name.get(to_text(value)) if _is_name(value) else None)
+        for index, (there, value) in enumerate(wanted)
+        if there
+    ]
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+_Values = list[Any] | None
+
+
+def _all_alike(ours: Sequence[Any], theirs: _Values) -> bool:
+    return theirs is not None and all(map(are_alike, ours, theirs))
 
 
 @dataclass(slots=True)
@@ -115,28 +171,6 @@ class Matches:
     in_right: list[int] = field(default_factory=list[int])
     only_left: list[int] = field(default_factory=list[int])
     only_right: list[int] = field(default_factory=list[int])
-
-
-def _exactly(value: Any) -> Any:
-    """Something hashable that is equal just when the JSON values are."""
-    if isinstance(value, dict | list):
-        return ("json", json.dumps(value, sort_keys=True))
-    return (type_name(value), value)
-
-
-def loose_key(value: Any) -> Any:
-    """The same across types: `1` and `"1"`, `true` and `"True"`, null and `""` are equal."""
-    if value in (None, "", [], {}):
-        return ("empty",)
-    if isinstance(value, str) and value[:1] in ("{", "["):
-        try:
-            return _exactly(json.loads(value))
-        except ValueError:
-            return value
-    if isinstance(value, dict | list):
-        return _exactly(value)
-    text = to_text(value)
-    return text.lower() if text.lower() in ("true", "false") else text
 
 
 def with_suffix(item: Item, suffix: str) -> Item:

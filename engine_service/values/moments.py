@@ -6,6 +6,7 @@ when clocks change.
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Literal
 
@@ -25,6 +26,8 @@ _SECONDS: dict[Unit, float] = {
     "years": 365 * 86400, "quarters": 91 * 86400, "months": 30 * 86400, "weeks": 7 * 86400,
     "days": 86400, "hours": 3600, "minutes": 60, "seconds": 1, "milliseconds": 0.001,
 }  # fmt: skip
+_FIRST_MILLISECONDS = 10**11
+"""The first number of twelve digits; as seconds it would be in the year 5138."""
 _STEPS: dict[Unit, relativedelta] = {
     "years": relativedelta(years=1),
     "quarters": relativedelta(months=3),
@@ -41,27 +44,51 @@ class NoMoment(ValueError):
     """A value names no moment, or a computed one is out of range."""
 
 
-def read_date(value: Any, zone: tzinfo, pattern: str = "") -> datetime:
-    """The moment that a value names, seen in `zone`.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How dates are read.
 
-    Whole numbers, also as text, are milliseconds since 1970, others seconds.
-
-    Raises:
-        NoMoment: It names none.
-        BadFormat: It does not have the format that `pattern` says.
+    Attributes:
+        zone: Where they are seen.
+        without_offset: The zone of those that bear no offset; `zone` when it is not said.
+        pattern: How they are written, when that is not to be found out.
+        keeps_offset: One that bears an offset is seen there.
     """
-    if value in (None, ""):
-        raise NoMoment("there is no date")
-    if pattern and isinstance(value, str | int):
-        return read_moment(str(value), pattern, zone).astimezone(zone)
-    number = _as_number(value)
-    try:
-        if number is not None:
-            seconds = number / 1000 if number == int(number) else number
-            return datetime.fromtimestamp(seconds, UTC).astimezone(zone)
-        return convert(value, "date_time", zone=zone).astimezone(zone)
-    except (NotOfType, OverflowError, ValueError, OSError) as error:
-        raise NoMoment(f"{describe(value)} is no date") from error
+
+    zone: tzinfo
+    without_offset: tzinfo | None = None
+    pattern: str = ""
+    keeps_offset: bool = False
+
+    def read(self, value: Any) -> datetime:
+        """The moment that a value names.
+
+        Numbers, also as text, are seconds since 1970; whole ones of many digits milliseconds.
+
+        Raises:
+            NoMoment: It names none.
+            BadFormat: It does not have the format that `pattern` says.
+        """
+        if value in (None, ""):
+            raise NoMoment("there is no date")
+        source = self.without_offset or self.zone
+        if self.pattern and isinstance(value, str | int):
+            return read_moment(str(value), self.pattern, source).astimezone(self.zone)
+        number = _as_number(value)
+        try:
+            if number is not None:
+                return datetime.fromtimestamp(_seconds(number), UTC).astimezone(self.zone)
+            moment = convert(value, "date_time", zone=source)
+        except (NotOfType, OverflowError, ValueError, OSError) as error:
+            raise NoMoment(f"{describe(value)} is no date") from error
+        stays = self.keeps_offset and moment.tzinfo is not source and bool(moment.utcoffset())
+        return moment if stays else moment.astimezone(self.zone)
+
+
+def _seconds(number: float) -> float:
+    """The number as seconds, as people count: a whole one of many digits is in milliseconds."""
+    is_short = abs(number) < _FIRST_MILLISECONDS or number != int(number)
+    return number if is_short else number / 1000
 
 
 def _as_number(value: Any) -> float | None:

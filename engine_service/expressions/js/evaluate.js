@@ -23,14 +23,12 @@ const failed = (code, message) => JSON.stringify({ e: [code, message] });
  * How an error looks outside. To read through nothing, or to call what is not there, is no error: it
  * gives nothing, as people's expressions count on.
  */
-function describe(error) {
+function describe(error, nothing) {
   try {
     if (error instanceof kit.Failure) return failed(error.code, error.message);
     if (TELLING_NOTHING.some((kind) => error instanceof kind)) {
-      const [, nothing, name] = HELPER_ON_NOTHING.exec(error.message) ?? [];
-      return name === undefined
-        ? '{"v":null}'
-        : failed("EXPRESSION_FAILED", `${name}() cannot be called on ${nothing}`);
+      const [, what, name] = HELPER_ON_NOTHING.exec(error.message) ?? [];
+      return name === undefined ? nothing : failed("EXPRESSION_FAILED", `${name}() cannot be called on ${what}`);
     }
     if (error instanceof Error) return failed("EXPRESSION_FAILED", `${error.name}: ${error.message}`);
     return failed("EXPRESSION_FAILED", String(error));
@@ -39,18 +37,21 @@ function describe(error) {
   }
 }
 
-function cell(run, index, owns) {
+/** What an expression gives; `nothing` is what to say when it gives nothing at all. */
+function cell(run, index, owns, nothing) {
   try {
     const scope = new kit.Scope(index, owns);
     const value = run.call(kit.inertThis, scope, kit.symbols, kit.safeKey, kit.self, kit.orNothing);
-    return `{"v":${JSON.stringify(value) ?? "null"}}`;
+    const text = JSON.stringify(value);
+    return text === undefined ? nothing : `{"v":${text}}`;
   } catch (error) {
-    return describe(error);
+    return describe(error, nothing);
   }
 }
 
 /** One expression for all items that need it: a list with one entry an item, or a single one. */
-function column({ source, per_item: perItem, owns }, indexes) {
+function column({ source, per_item: perItem, owns, gap }, indexes) {
+  const nothing = gap ? "{}" : '{"v":null}';
   let run;
   try {
     run = compile(source);
@@ -58,7 +59,7 @@ function column({ source, per_item: perItem, owns }, indexes) {
     return `[${failed("EXPRESSION_SYNTAX", error.message)}]`;
   }
   const wanted = perItem ? indexes : indexes.slice(0, 1);
-  return `[${wanted.map((index) => cell(run, index, owns)).join(",")}]`;
+  return `[${wanted.map((index) => cell(run, index, owns, nothing)).join(",")}]`;
 }
 
 function evaluate(text) {

@@ -4,14 +4,17 @@ from engine_service.n8n.mapping import CannotMap, Fields, Mapped, NodeMapping, S
 from shared.workflow import JsonObject
 
 _READ = {
-    "csv": "csv", "xlsx": "xlsx", "fromJson": "json", "text": "text", "fromIcs": "ics",
-    "binaryToPropery": "base64",
+    "csv": "csv", "xlsx": "xlsx", "html": "html", "fromJson": "json", "text": "text",
+    "xml": "text", "fromIcs": "ics", "binaryToPropery": "base64",
 }  # fmt: skip
 _WRITTEN = {
-    "csv": "csv", "xlsx": "xlsx", "toJson": "json", "toText": "text", "toBinary": "base64",
+    "xls": "xlsx",
+    "csv": "csv", "xlsx": "xlsx", "html": "html", "toJson": "json", "toText": "text",
+    "toBinary": "base64",
 }  # fmt: skip
-_SHEETS = {"csv": "csv", "xlsx": "xlsx", "autodetect": "auto"}
-_TABLES = ("csv", "xlsx", "auto")
+_SHEETS_WRITTEN = {"csv": "csv", "xls": "xlsx", "xlsx": "xlsx", "html": "html"}
+_SHEETS = {"csv": "csv", "xlsx": "xlsx", "html": "html", "autodetect": "auto"}
+_TABLES = ("csv", "xlsx", "html", "auto")
 
 
 def _extract(node: SourceNode) -> Mapped:
@@ -40,6 +43,7 @@ def _extract(node: SourceNode) -> Mapped:
 def _convert(node: SourceNode) -> Mapped:
     fields, options = node.fields, node.fields.section("options")
     kind = fields.choice("operation", _WRITTEN, "csv")
+    _tell_old(fields, "operation", "csv")
     made: JsonObject = {
         "operation": "write",
         "format": kind,
@@ -47,7 +51,7 @@ def _convert(node: SourceNode) -> Mapped:
     }
     made.update(_named(options))
     if kind in _TABLES:
-        return Mapped("data.file", {**made, **_table(options)})
+        return Mapped("data.file", {**made, **_table(options), "flatten": True})
     made["bom"] = options.flag("addBOM")
     if encoding := options.text("encoding"):
         made["encoding"] = encoding
@@ -62,12 +66,18 @@ def _convert(node: SourceNode) -> Mapped:
     return Mapped("data.file", made)
 
 
+def _tell_old(fields: Fields, name: str, default: str) -> None:
+    if fields.fixed(name, default) == "xls":
+        fields.differ("The workbook is of the newer kind, XLSX.")
+
+
 def _spreadsheet(node: SourceNode) -> Mapped:
     fields, options = node.fields, node.fields.section("options")
     made: JsonObject = {"file_field": fields.text("binaryPropertyName", "data")}
     if fields.fixed("operation", "fromFile") == "toFile":
-        made.update(operation="write", format=fields.choice("fileFormat", _SHEETS, "xlsx"))
-        made.update(_named(options))
+        made.update(operation="write", format=fields.choice("fileFormat", _SHEETS_WRITTEN, "xls"))
+        _tell_old(fields, "fileFormat", "xls")
+        made.update(_named(options), flatten=True)
     else:
         made.update(operation="read", format=fields.choice("fileFormat", _SHEETS, "autodetect"))
     return Mapped("data.file", {**made, **_table(options)})

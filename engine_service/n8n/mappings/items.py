@@ -23,6 +23,9 @@ _SIDES = {"input1": "a", "input2": "b"}
 _DIFFERENT = {"includeBoth": "both", "preferInput1": "a", "preferInput2": "b", "mix": "mix"}
 
 
+_SUMMARIZE = "n8n-nodes-base.summarize"
+
+
 def _names(fields: Fields, name: str) -> list[str]:
     """Field names, written as a list, between commas, or (in old versions) as rows."""
     written = fields.verbatim(name, "")
@@ -69,7 +72,10 @@ def _split(node: SourceNode) -> Mapped:
     if "$binary" in sources:
         raise CannotMap("It splits files, which items do not do here.")
     rows = [
-        {"name": name, "to": targets[place] if place < len(targets) else ""}
+        {
+            "name": name.removeprefix("$json."),
+            "to": targets[place] if place < len(targets) else "",
+        }
         for place, name in enumerate(sources)
     ]
     include = fields.choice("include", _INCLUDED, "noOtherFields")
@@ -98,6 +104,8 @@ def _aggregate(node: SourceNode) -> Mapped:
             made["merge_lists"] = True
         if options.flag("keepMissing"):
             made["keep_missing"] = True
+    if groups := _names(options, "groupByFields"):
+        made["group_by"] = groups
     if options.flag("includeBinaries"):
         made["include_binary"] = True
         made["unique_binary"] = options.flag("keepOnlyUnique")
@@ -123,7 +131,7 @@ def _whole_items(fields: Fields) -> JsonObject:
 
 
 def _summarize(node: SourceNode) -> Mapped:
-    fields = node.fields
+    fields, is_own = node.fields, node.type == _SUMMARIZE
     options = fields.section("options")
     made: JsonObject = {
         "summaries": [_figure(row) for row in fields.rows("fieldsToSummarize", "values")],
@@ -134,8 +142,10 @@ def _summarize(node: SourceNode) -> Mapped:
         made["output"] = "nested"
     if options.flag("skipEmptySplitFields"):
         made["skip_ungrouped"] = True
-    if options.flag("continueIfFieldNotFound"):
+    if options.flag("continueIfFieldNotFound") or (node.version > 1 and is_own):
         made["allow_missing_fields"] = True
+    if made["group_by"] and (node.version == 1 or not is_own):
+        made["group_as"] = "texts"
     return Mapped("data.summarize", made)
 
 
@@ -255,7 +265,7 @@ MAPPINGS = (
     NodeMapping(("n8n-nodes-base.sort",), _sort),
     NodeMapping(("n8n-nodes-base.splitOut",), _split),
     NodeMapping(("n8n-nodes-base.aggregate",), _aggregate),
-    NodeMapping(("n8n-nodes-base.summarize",), _summarize),
+    NodeMapping((_SUMMARIZE,), _summarize),
     NodeMapping(("n8n-nodes-base.removeDuplicates",), _dedupe),
     NodeMapping(("n8n-nodes-base.compareDatasets",), _compare),
     NodeMapping(("n8n-nodes-base.renameKeys",), _rename),

@@ -59,11 +59,13 @@ def _combine(fields: Fields, version: float) -> JsonObject:
         if version < 3
         else fields.choice("combineBy", _COMBINE_BY, "combineByFields")
     )
-    made: JsonObject = {"mode": "combine", "combine_by": by, **_clash(options)}
+    made: JsonObject = {"mode": "combine", "combine_by": by, **_clash(options, version)}
     if by == "fields":
         made.update(_by_fields(fields, options))
     if by == "position" and options.flag("includeUnpaired"):
         made["include_unpaired"] = True
+    if by == "position" and version < 3:
+        made["on_empty"] = "others"
     return made
 
 
@@ -91,10 +93,11 @@ def _by_fields(fields: Fields, options: Fields) -> JsonObject:
     return made
 
 
-def _clash(options: Fields) -> JsonObject:
+def _clash(options: Fields, version: float) -> JsonObject:
     clash = options.section("clashHandling", "values")
     made: JsonObject = {}
-    resolve = str(clash.fixed("resolveClash", ""))
+    asked = options.section("clashHandling").has("values")
+    resolve = str(clash.fixed("resolveClash", "addSuffix" if asked and version < 3 else ""))
     if resolve == "addSuffix":
         made["on_clash"] = "suffix"
     elif resolve == "preferLast":
@@ -132,11 +135,13 @@ def _old(fields: Fields) -> JsonObject:
 
 
 def _by_index(fields: Fields) -> JsonObject:
+    made: JsonObject = {"mode": "combine", "combine_by": "position", "deep": False}
     join = fields.fixed("join", "left")
+    if join != "inner":
+        made["include_unpaired"] = True
     if join == "left":
-        fields.differ("Items of input 2 beyond those of input 1 stay instead of being dropped.")
-    unpaired = {"include_unpaired": True} if join != "inner" else {}
-    return {"mode": "combine", "combine_by": "position", "deep": False, **unpaired}
+        made["unpaired_from"] = "input1"
+    return made
 
 
 def _by_key(fields: Fields, mode: str) -> JsonObject:
@@ -145,15 +150,17 @@ def _by_key(fields: Fields, mode: str) -> JsonObject:
         "mode": "combine",
         "combine_by": "fields",
         "match": [match_field],
-        "multiple_matches": "first",
         "deep": False,
     }
+    overwrite = fields.fixed("overwrite", "always")
     if mode != "mergeByKey":
         join = "keep_matches" if mode == "keepKeyMatches" else "keep_non_matches"
-        return {**made, "join": join, "output_from": "input1"}
-    if fields.fixed("overwrite", "always") != "always":
+        return {**made, "join": join, "output_from": "input1", "fuzzy": True}
+    if overwrite != "always":
+        made["on_clash"] = "input1"
+    if overwrite == "blank":
         made["keep_over_empty"] = True
-    return {**made, "join": "enrich_input1"}
+    return {**made, "join": "look_up"}
 
 
 MAPPINGS = (NodeMapping(("n8n-nodes-base.merge",), _merge),)

@@ -48,6 +48,10 @@ def _datetime(node: SourceNode) -> Mapped:
     return _first(node.fields) if node.version < 2 else _second(node.fields)
 
 
+_OF_PROCESS = "UTC"
+"""What n8n's process has for a time zone where nobody sets one for it."""
+
+
 # --- version 2
 
 
@@ -70,9 +74,9 @@ def _now(fields: Fields, options: Fields) -> JsonObject:
 
 
 def _dated(fields: Fields, options: Fields, name: str = "date") -> JsonObject:
-    """The date of an operation; whether in the workflow's zone is not asked here: it is."""
+    """The date of an operation; n8n reads one without an offset in the zone of its process."""
     options.ignore("timezone")
-    made: JsonObject = {"date": fields.take(name, "")}
+    made: JsonObject = {"date": fields.take(name, ""), "read_timezone": _OF_PROCESS}
     if options.has("fromFormat"):
         made["read_format"] = options.text("fromFormat")
     return made
@@ -82,7 +86,10 @@ def _format(fields: Fields, options: Fields) -> JsonObject:
     written = fields.text("format", "MM/dd/yyyy")
     custom = fields.text("customFormat")
     pattern = custom if written == "custom" else _preset(written)
-    return {"operation": "format", **_dated(fields, options), "format": pattern}
+    made: JsonObject = {"operation": "format", **_dated(fields, options), "format": pattern}
+    if not options.flag("timezone"):
+        made.update(timezone="UTC", keep_offset=True)
+    return made
 
 
 def _add(fields: Fields, options: Fields) -> JsonObject:
@@ -152,20 +159,21 @@ def _first(fields: Fields) -> Mapped:
     if options.has("fromFormat"):
         made["read_format"] = _from_moment(str(options.fixed("fromFormat")))
     if fields.fixed("action", "format") == "calculate":
-        fields.differ("Its result is the same moment, in the workflow's time zone and not in UTC.")
         made["operation"] = "add" if fields.fixed("operation", "add") == "add" else "subtract"
         made["unit"] = fields.choice("timeUnit", _UNITS, "days")
         made["amount"] = fields.take("duration", 0)
-        return Mapped("data.datetime", made)
+        return Mapped("data.datetime", {**made, "timezone": _OF_PROCESS})
     fields.ignore("custom")
     written = fields.verbatim("toFormat", "MM/DD/YYYY")
     if is_expression(written):
         raise CannotMap("Its format is an expression.")
     made.update(operation="format", format=_from_moment(str(written)))
-    if options.has("toTimezone"):
-        made["timezone"] = options.text("toTimezone")
-    if options.has("fromTimezone") and options.text("fromTimezone") != options.text("toTimezone"):
-        fields.differ("A date without offset is read in the zone that the result has.")
+    source, target = options.text("fromTimezone"), options.text("toTimezone")
+    if source or target:
+        made["read_timezone"] = source or "workflow"
+        made.update({"timezone": target} if target else {})
+    else:
+        made["timezone"] = _OF_PROCESS
     return Mapped("data.datetime", made)
 
 

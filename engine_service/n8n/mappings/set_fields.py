@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from engine_service.n8n.expressions import truth_of, with_json_inside
 from engine_service.n8n.mapping import CannotMap, Fields, Mapped, NodeMapping, SourceNode
 from shared.workflow import JsonObject
 
@@ -25,12 +26,15 @@ def _set(node: SourceNode) -> Mapped:
     parameters: JsonObject = {}
     if node.version < 3:
         parameters = {
-            "assignments": list(_old_assignments(fields)),
+            "assignments": list(_old_assignments(fields, node.version)),
             "include": "none" if fields.flag("keepOnlySet") else "all",
+            "missing": "leave_out",
         }
+        if node.version >= 2:
+            parameters["ignore_conversion_errors"] = True
     elif fields.fixed("mode", "manual") == "raw":
         fields.ignore("assignments", "fields")
-        parameters = {"mode": "json", "json": fields.take("jsonOutput", "{}")}
+        parameters = {"mode": "json", "json": with_json_inside(fields.take("jsonOutput", "{}"))}
     else:
         fields.ignore("jsonOutput")
         rows = _assignments(fields) if node.version >= 3.3 else _typed_fields(fields)
@@ -41,18 +45,25 @@ def _set(node: SourceNode) -> Mapped:
             parameters["ignore_conversion_errors"] = True
     if not options.flag("dotNotation", True):
         parameters["dot_notation"] = False
-    fields.ignore("duplicateItem")
+    fields.ignore("duplicateCount")
     if fields.flag("duplicateItem"):
-        raise CannotMap("It repeats each item, which is for testing only.")
+        fields.differ("It repeats no items, which n8n did only when it was tried by hand.")
     return Mapped("data.set", parameters)
 
 
-def _old_assignments(fields: Fields) -> Iterator[JsonObject]:
-    """Versions 1 and 2: values by type, in n8n's order of types; nothing is converted."""
+def _old_assignments(fields: Fields, version: float) -> Iterator[JsonObject]:
+    """Versions 1 and 2: values by type, in n8n's order of types.
+
+    Whatever is something is true; version 2 makes numbers of texts that are some.
+    """
     for kind, default in _OLD_DEFAULTS.items():
         for row in fields.rows("values", kind):
             name = row.text("name", _NAMELESS)
-            yield {"name": name or _NAMELESS, "value": row.take("value", default), "type": "any"}
+            value = row.take("value", default)
+            ours = "number" if kind == "number" and version >= 2 else "any"
+            if kind == "boolean":
+                value = truth_of(value)
+            yield {"name": name or _NAMELESS, "value": value, "type": ours}
 
 
 def _typed_fields(fields: Fields) -> Iterator[JsonObject]:
@@ -63,8 +74,9 @@ def _typed_fields(fields: Fields) -> Iterator[JsonObject]:
         if kind is None:
             raise CannotMap(f"There is no counterpart of the type {name_of_value!r}.")
         row.ignore(*_VALUE_NAMES)
-        default = _typed_default(kind)
-        yield {"name": row.text("name"), "value": row.take(name_of_value, default), "type": kind}
+        value = row.take(name_of_value, _typed_default(kind))
+        value = with_json_inside(value) if kind == "object" else value
+        yield {"name": row.text("name"), "value": value, "type": kind}
 
 
 def _typed_default(kind: str) -> Any:

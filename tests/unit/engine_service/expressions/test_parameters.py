@@ -68,6 +68,31 @@ async def test_everything_is_filled_in_one_go(evaluator: Evaluator) -> None:
     ]
 
 
+@pytest.mark.parametrize("form", ["{{ $json.x.y }}", "{{ (0, $json.x.y) }}"])
+async def test_what_is_not_there_can_be_told_from_null(form: str, evaluator: Evaluator) -> None:
+    parameters = {"missing": "leave_out", "rows": [{"v": form, "t": f"<{form}>"}], "all": [form]}
+    scope = scope_of({"x": {"y": 1}}, {"x": {"y": None}}, {"x": {}}, {}, {"x": {"y": "z"}})
+    found = await evaluator.resolve(compile_parameters(parameters), scope)
+    assert [each["rows"] for each in found] == [
+        [{"v": 1, "t": "<1>"}],
+        [{"v": None, "t": "<>"}],
+        [{"t": "<>"}],
+        [{"t": "<>"}],
+        [{"v": "z", "t": "<z>"}],
+    ]
+    assert [each["all"] for each in found] == [[1], [None], [None], [None], ["z"]]
+    usual = await evaluator.resolve(compile_parameters({**parameters, "missing": "null"}), scope)
+    assert usual[2]["rows"] == [{"v": None, "t": "<>"}]
+
+
+async def test_what_a_list_holds_not_is_not_there_either(evaluator: Evaluator) -> None:
+    parameters = {"missing": "leave_out", "a": "{{ $json.l[1] }}", "b": "{{ $json.l[2] }}"}
+    compiled = compile_parameters(parameters)
+    assert await evaluator.resolve(compiled, scope_of({"l": [1, None]})) == [
+        {"missing": "leave_out", "a": None}
+    ]
+
+
 async def test_an_item_that_fails_leaves_the_others_alone(evaluator: Evaluator) -> None:
     compiled = compile_parameters({"x": {"y": "{{ $json.t.toUpperCase().parseJson() }}"}})
     found = await evaluator.resolve_each(compiled, scope_of({"t": "[1]"}, {"t": "{"}, {"t": "2"}))

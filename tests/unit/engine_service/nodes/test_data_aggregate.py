@@ -1,7 +1,7 @@
 """`data.aggregate`: whole items and single fields into lists."""
 
 from engine_service.nodes.data_aggregate import AggregateParameters, DataAggregate
-from engine_service.sdk.node import Done
+from engine_service.sdk.node import Done, Failed
 from shared.workflow import Item, JsonObject
 from tests.support.run_node import given, items, jsons, run_pure
 
@@ -14,6 +14,17 @@ def aggregated(parameters: JsonObject, *objects: JsonObject) -> JsonObject:
 
 def test_whole_items_go_into_one_list() -> None:
     assert aggregated({"to": "all"}, {"a": 1}, {"b": 2}) == {"all": [{"a": 1}, {"b": 2}]}
+
+
+def test_groups_are_put_together_each_by_itself() -> None:
+    objects = items({"g": 1, "n": 1}, {"g": 2, "n": 2}, {"g": 1.0, "n": 3})
+    by_field: JsonObject = {"mode": "fields", "fields": [{"name": "n"}], "group_by": ["g"]}
+    outcome = run_pure(DataAggregate, given(DataAggregate, by_field, objects))
+    assert jsons(outcome) == [{"g": 1, "n": [1, 3]}, {"g": 2, "n": [2]}]
+    whole = run_pure(DataAggregate, given(DataAggregate, {"group_by": ["g"]}, objects))
+    assert jsons(whole)[1] == {"g": 2, "data": [{"g": 2, "n": 2}]}
+    odd = given(DataAggregate, {"group_by": ["g"]}, items({"g": [1]}))
+    assert isinstance(run_pure(DataAggregate, odd), Failed)
 
 
 def test_fields_of_items_can_be_chosen_and_empty_items_fall_away() -> None:

@@ -33,12 +33,32 @@ def computed(operation: str, **more: Any) -> Any:
         ("2026-03-07T12:00:00Z", "2026-03-07T07:00:00.000-05:00"),
         (1_772_884_800_000, "2026-03-07T07:00:00.000-05:00"),
         ("1772884800000", "2026-03-07T07:00:00.000-05:00"),
+        (1_772_884_800, "2026-03-07T07:00:00.000-05:00"),
+        ("-86400", "1969-12-30T19:00:00.000-05:00"),
         (1_772_884_800.5, "2026-03-07T07:00:00.500-05:00"),
         ("Sat, 07 Mar 2026 12:00:00 GMT", "2026-03-07T07:00:00.000-05:00"),
     ],
 )
 def test_dates_are_read_in_many_spellings(date: Any, expected: str) -> None:
     assert computed("add", date=date, amount=0) == expected
+
+
+@pytest.mark.parametrize(
+    ("date", "more", "expected"),
+    [
+        ("2026-03-07", {"read_timezone": "UTC"}, "2026-03-06 19:00 -0500"),
+        ("2026-03-07", {"timezone": "Asia/Tokyo"}, "2026-03-07 00:00 +0900"),
+        ("2026-03-07", {"timezone": "Asia/Tokyo", "read_timezone": "workflow"},
+         "2026-03-07 14:00 +0900"),
+        ("2026-03-07T12:00+02:00", {"keep_offset": True}, "2026-03-07 12:00 +0200"),
+        ("2026-03-07T12:00Z", {"keep_offset": True}, "2026-03-07 07:00 -0500"),
+        ("2026-03-07T12:00", {"keep_offset": True, "timezone": "UTC"}, "2026-03-07 12:00 +0000"),
+    ],
+)  # fmt: skip
+def test_dates_are_read_in_one_zone_and_seen_in_another(
+    date: str, more: JsonObject, expected: str
+) -> None:
+    assert computed("format", date=date, format="yyyy-MM-dd HH:mm ZZZ", **more) == expected
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,22 @@ async def written(store: FileStore, outcome: Outcome, name: str = "data") -> tup
     return file["file_name"], await store.read(file)
 
 
+async def test_a_table_of_a_page_can_be_read_back(store: FileStore) -> None:
+    rows: list[JsonObject] = [{"a": '<b> & "', "n": {"x": [1, None], "y": {}}}, {"a": "007"}]
+    outcome = await work(store, items(*rows), operation="write", format="html", flatten=True)
+    name, page = await written(store, outcome)
+    assert name == "file.html"
+    assert b"&lt;b&gt;" in page
+    back = await read(store, page, "t.html")
+    assert jsons(back) == [{"a": '<b> & "', "n.x.0": 1}, {"a": "007"}]
+
+
+async def test_a_page_without_a_table_is_refused(store: FileStore) -> None:
+    outcome = await read(store, b"<p>nothing", "a.html")
+    assert isinstance(outcome, Done)
+    assert [failure.code for failure in outcome.failures] == ["file_unreadable"]
+
+
 @pytest.mark.parametrize(
     ("data", "name", "parameters", "rows"),
     [
@@ -49,6 +65,8 @@ async def written(store: FileStore, outcome: Outcome, name: str = "data") -> tup
          [{"a": "1", "a_1": "2", "column_3": "3"}]),
         ("ä\nö\n".encode("latin-1"), "a.csv", {"encoding": "latin-1"}, [{"ä": "ö"}]),
         (b"a\n1\n2\n3\n", "a.csv", {"max_items": 2}, [{"a": "1"}, {"a": "2"}]),
+        (b"<p>x</p><table><tr><th>a<th>b</tr><tr><td>1.5</td><td></td></tr></table><table>",
+         "a.html", {}, [{"a": 1.5}]),
         (b'[{"a":1}, 2 ]', "a.json", {}, [{"a": 1}, {"data": 2}]),
         (b'[{"a":1}]', "a.json", {"split_items": False}, [{"data": [{"a": 1}]}]),
         (b'{"a":[1]}', "a.json", {}, [{"a": [1]}]),

@@ -25,9 +25,7 @@ def test_only_what_is_set_is_kept_unless_asked() -> None:
 
 def test_some_fields_can_be_kept_or_dropped() -> None:
     source = {"a": {"x": 1, "y": 2}, "b": 3, "c": 4}
-    assert made({"include": "selected", "fields": ["a.x", "c", "z"]}, source) == [
-        {"a": {"x": 1}, "c": 4}
-    ]
+    assert made({"include": "selected", "fields": ["a.x", "c", "z"]}, source) == [{"x": 1, "c": 4}]
     assert made({"include": "except", "fields": ["a.x", "c"]}, source) == [{"a": {"y": 2}, "b": 3}]
     assert source == {"a": {"x": 1, "y": 2}, "b": 3, "c": 4}
 
@@ -53,6 +51,33 @@ def test_setting_inside_a_kept_object_leaves_the_input_alone() -> None:
     result = made({**assign("a.b[1].c", 9), "include": "all"}, source)
     assert result == [{"a": {"b": [1, {"c": 9}]}}]
     assert source == {"a": {"b": [1, {"c": 2}]}}
+
+
+def test_a_field_that_bears_a_name_with_dots_is_that_field() -> None:
+    source: JsonObject = {"a.b": 1, "c": 2}
+    assert made({**assign("a.b", 9), "include": "all"}, source) == [{"a.b": 9, "c": 2}]
+    assert made({"include": "except", "fields": ["a.b"]}, source) == [{"c": 2}]
+    assert made({"include": "selected", "fields": ["a.b"]}, source) == [{"b": 1}]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"a.b": 1, "c": [2]}', {"a": {"b": 1}, "c": [2]}),
+        ("{a: 'x', 'b': [1,],}", {"a": "x", "b": [1]}),
+        ('{"a": , "b":\n}', {"a": None, "b": None}),
+        ('{"a": "x: , \\" :}"}', {"a": 'x: , " :}'}),
+    ],
+)
+def test_an_object_may_be_written_loosely(text: str, expected: JsonObject) -> None:
+    assert made({"mode": "json", "json": text}) == [expected]
+
+
+def test_a_field_that_is_given_nothing_can_be_left_out() -> None:
+    left_out: JsonObject = {"assignments": [{"name": "a.b"}], "include": "all"}
+    source: JsonObject = {"a": {"b": 1, "c": 2}}
+    assert made({**left_out, "missing": "leave_out"}, source) == [{"a": {"c": 2}}]
+    assert made(left_out, source) == [{"a": {"b": None, "c": 2}}]
 
 
 def test_names_can_be_taken_literally() -> None:

@@ -22,6 +22,18 @@ def summarized(parameters: JsonObject, *objects: JsonObject) -> list[JsonObject]
     return jsons(run_pure(DataSummarize, what))
 
 
+def test_groups_are_told_apart_by_values_or_by_texts() -> None:
+    objects: tuple[JsonObject, ...] = ({"g": 1, "n": 1}, {"g": "1", "n": 2}, {"g": None}, {})
+    parameters: JsonObject = {"summaries": [{"field": "n", "kind": "sum"}], "group_by": ["g"]}
+    assert summarized(parameters, *objects) == [
+        {"sum_n": 1, "g": 1}, {"sum_n": 2, "g": "1"}, {"sum_n": 0, "g": None}, {"sum_n": 0},
+    ]  # fmt: skip
+    assert summarized({**parameters, "group_as": "texts"}, *objects) == [
+        {"sum_n": 3, "g": "1"}, {"sum_n": 0, "g": "null"}, {"sum_n": 0, "g": "undefined"},
+    ]  # fmt: skip
+    assert len(summarized({**parameters, "skip_ungrouped": True}, *objects)) == 2
+
+
 @pytest.mark.parametrize(
     ("summary", "name", "expected"),
     [

@@ -88,7 +88,69 @@ def test_numbers_and_texts_are_equal_only_when_fuzzy() -> None:
     one: list[JsonObject] = [{"id": 1}, {"id": True}, {"id": None}]
     other: list[JsonObject] = [{"id": "1"}, {"id": "TRUE"}, {"id": ""}]
     assert merged(BY_ID, one, other) == []
-    assert len(merged({**BY_ID, "fuzzy": True}, one, other)) == 3
+    found = merged({**BY_ID, "fuzzy": True, "output_from": "input2"}, one, other)
+    assert found == [{"id": "1"}, {"id": "TRUE"}, {"id": ""}]
+    pairs = merged({**BY_ID, "fuzzy": True, "on_clash": "input1"}, one, other)
+    assert pairs == [{"id": 1}, {"id": True}, {"id": True}, {"id": None}]
+
+
+def test_what_is_missing_on_the_right_is_like_what_is_empty_when_fuzzy() -> None:
+    one: list[JsonObject] = [{"id": None}, {"a": 1}]
+    assert merged({**BY_ID, "fuzzy": True}, one, [{"b": 2}]) == [{"id": None, "b": 2}]
+    assert merged(BY_ID, one, [{"b": 2}]) == []
+
+
+BY_PLACE: JsonObject = {"mode": "combine", "combine_by": "position"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "left", "right", "expected"),
+    [
+        ({"include_unpaired": True, "unpaired_from": "input1"}, [{"a": 1}], [{"b": 1}, {"b": 2}],
+         [{"a": 1, "b": 1}]),
+        ({"include_unpaired": True, "unpaired_from": "input1"}, [{"a": 1}, {"a": 2}], [{"b": 1}],
+         [{"a": 1, "b": 1}, {"a": 2}]),
+        ({"include_unpaired": True, "unpaired_from": "input1"}, [{"a": 1}], [], [{"a": 1}]),
+        ({"include_unpaired": True, "unpaired_from": "input1"}, [], [{"b": 1}], []),
+        ({"on_empty": "others"}, [], [{"b": 1}], [{"b": 1}]),
+        ({"on_empty": "others", "on_clash": "suffix"}, [{"a": 1}], [], [{"a": 1}]),
+        ({"on_empty": "others"}, [{"a": 1}, {"a": 2}], [{"b": 1}], [{"a": 1, "b": 1}]),
+        ({}, [], [{"b": 1}], []),
+    ],
+)  # fmt: skip
+def test_what_has_nobody_at_its_side(
+    parameters: JsonObject,
+    left: list[JsonObject],
+    right: list[JsonObject],
+    expected: list[JsonObject],
+) -> None:
+    assert merged({**BY_PLACE, **parameters}, left, right) == expected
+
+
+def test_items_are_looked_up_in_their_places() -> None:
+    people: list[JsonObject] = [
+        {"city": 2, "n": "a"}, {"city": 9, "n": "b"}, {"n": "c"}, {"city": "1", "n": None},
+    ]  # fmt: skip
+    cities: list[JsonObject] = [{"id": 1, "n": "old"}, {"id": 1, "n": "R"}, {"id": "2", "n": "P"}]
+    parameters = {"mode": "combine", "match": [{"left": "city", "right": "id"}], "join": "look_up"}
+    assert merged(parameters, people, cities) == [
+        {"city": 2, "n": "P"}, {"city": 9, "n": "b"}, {"city": "1", "n": "R"},
+    ]  # fmt: skip
+    blank = {**parameters, "on_clash": "input1", "keep_over_empty": True}
+    assert [each["n"] for each in merged(blank, people, cities)] == ["a", "b", "R"]
+    assert merged(parameters, people[:1], []) == people[:1]
+
+
+def test_members_of_lists_give_way_as_fields_do() -> None:
+    parameters = {**BY_PLACE, "keep_over_empty": True}
+    assert merged(parameters, [{"a": [1, {"b": 2}]}], [{"a": ["", {"b": None}, 3]}]) == [
+        {"a": [1, {"b": 2}, 3]}
+    ]
+
+
+def test_a_name_with_a_dot_may_be_the_field_s_own() -> None:
+    parameters: JsonObject = {"mode": "combine", "match": [{"left": "a.b"}]}
+    assert merged(parameters, [{"a.b": 1}], [{"a": {"b": 1}}]) == [{"a.b": 1, "a": {"b": 1}}]
 
 
 def test_true_is_not_one() -> None:
