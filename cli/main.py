@@ -39,6 +39,8 @@ COMMANDS = (
     Command("up", "cli.up:up", "Start the mesh: PostgreSQL, Valkey, engine, agent and gateway."),
     Command("demo", "cli.commands.demo:demo", "Say a sentence, run what comes of it, show it all."),
     Command("doctor", "cli.doctor:doctor", "Say what is wrong on this machine and how to mend it."),
+    Command("backup", "cli.backup:backup", "Keep database, files and secrets in a directory."),
+    Command("restore", "cli.backup:restore", "Make a mesh of a backup."),
     Command("login", "cli.commands.login:login", "Sign in to a mesh, or sign up."),
     Command("token", "cli.commands.login:token", "Print headers for curl and grpcurl."),
     Command("chat", "cli.commands.chat:chat", "Say what you want; get a workflow."),

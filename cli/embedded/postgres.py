@@ -123,6 +123,14 @@ class EmbeddedPostgres:
             self._sql, 'drop database if exists :"name" with (force);', name=name
         )
 
+    async def dump(self, target: Path) -> None:
+        """Write what the database holds, as of one moment, into a file; work on it goes on."""
+        await asyncio.to_thread(self._dump, target)
+
+    async def restore(self, source: Path) -> None:
+        """Have in the database what such a file holds, and nothing else."""
+        await asyncio.to_thread(self._restore, source)
+
     def pid(self) -> int | None:
         """Return the server's process id, or None when it does not run."""
         try:
@@ -242,14 +250,38 @@ class EmbeddedPostgres:
     def _pg_ctl(self, *arguments: str) -> None:
         run(self.placement, "pg_ctl", "-D", str(self.placement.data), *arguments)
 
+    def _dump(self, target: Path) -> None:
+        # Where the account that PostgreSQL runs as may write.
+        partial = self.placement.home / "dump"
+        partial.unlink(missing_ok=True)
+        self._client("pg_dump", "--format=custom", f"--file={partial}", database=OWNER)
+        shutil.move(partial, target)
+        if self.placement.account is not None:
+            os.chown(target, os.geteuid(), os.getegid())
+        target.chmod(0o600)
+
+    def _restore(self, source: Path) -> None:
+        partial = self.placement.home / "dump"
+        shutil.copyfile(source, partial)
+        hand_over(self.placement, partial)
+        options = ("--clean", "--if-exists", "--exit-on-error", f"--dbname={OWNER}")
+        self._client("pg_restore", *options, str(partial), database=OWNER)
+        partial.unlink()
+
     def _sql(self, statements: str, *, database: str = SUPERUSER, **variables: str) -> None:
         """Run statements as the superuser, with the wheel's psql: no driver has to be loaded."""
         known = variables | {"owner": OWNER}
         script = "".join(assign(name, value) for name, value in known.items())
+        options = ("--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1")
+        self._client("psql", *options, database=database, script=f"{script}{statements}\n")
+
+    def _client(self, program: str, *arguments: str, database: str, script: str = "") -> None:
+        """Run one of the wheel's clients as the superuser."""
         run(
             self.placement,
-            *("psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"),
-            script=f"{script}{statements}\n",
+            program,
+            *arguments,
+            script=script,
             environment={
                 "PGHOST": LOOPBACK,
                 "PGPORT": str(self.listening().port),
