@@ -49,7 +49,9 @@ class Facts:
     @property
     def asks_for_parameters(self) -> bool:
         """Whether it may read what was written of a node."""
-        return bool(self.properties & _PARAMETERS) or "$parameter" in self.names
+        return bool(self.properties & _PARAMETERS) or bool(
+            self.names & {"$parameter", "$rawParameter"}
+        )
 
     @property
     def differs_by_item(self) -> bool:

@@ -9,8 +9,9 @@ def _words(text: str) -> frozenset[str]:
 
 
 SCOPE_NAMES = _words(
-    """$ $json $data $binary $item $thisItem $itemIndex $position $runIndex $items $input $node
-    $prevNode $parameter $nodeId $nodeVersion $self $getPairedItem $fromAI $fromAi $fromai
+    """$ $json $data $binary $item $thisItem $itemIndex $thisItemIndex $position $runIndex
+    $thisRunIndex $items $input $node $prevNode $parameter $rawParameter $executionId $mode
+    $nodeId $nodeVersion $self $getPairedItem $fromAI $fromAi $fromai
     $now $today $run $execution $workflow $vars $env DateTime Duration Interval $average $if
     $ifEmpty $jmesPath $jmespath $max $min $not average max min not numberList zip"""
 )
@@ -20,7 +21,8 @@ CODE_NAMES = SCOPE_NAMES | {"item", "items"}
 """What it offers to code."""
 
 ITEM_NAMES = _words(
-    "$json $data $binary $item $thisItem $itemIndex $position $node $fromAI $fromAi $fromai"
+    """$json $data $binary $item $thisItem $itemIndex $thisItemIndex $position $node $fromAI $fromAi
+    $fromai"""
 )
 """Names whose value differs from item to item."""
 

@@ -14,7 +14,7 @@ from shared.workflow import JsonObject
 _BRACES = "{{"
 _ABSENT = re.compile(
     r"""\$execution\.(?:resumeUrl|resumeFormUrl|customData|mode)\b|\$workflow\.active\b
-    |\$input\.(?:params|context)\b|\$parameter\b|\$node(?:\.\w+|\[[^\]]*\])\.(?:context|parameter|runIndex)\b
+    |\$input\.(?:params|context)\b|\$(?:parameter|rawParameter|mode)\b|\$node(?:\.\w+|\[[^\]]*\])\.(?:context|parameter|runIndex)\b
     |\$\([^)]*\)\.(?:params|context)\b""",
     re.VERBOSE,
 )

@@ -118,7 +118,7 @@ def scope_of(row: dict[str, Any]) -> Scope:
     )
 
 
-async def outcome(evaluator: Evaluator, text: str, scope: Scope, index: int = 0) -> Any:
+async def outcome(evaluator: Evaluator, text: Any, scope: Scope, index: int = 0) -> Any:
     compiled = compile_parameters(text)
     return (await evaluator.resolve_each(compiled, scope, [index]))[0]
 
@@ -151,6 +151,28 @@ async def test_a_recorded_path_is_the_same_in_v8(row: dict[str, Any], evaluator:
     slow = await outcome(evaluator, f"{{{{ (0, {found.source}) }}}}", scope, index)
     assert isinstance(fast, ExpressionError) is isinstance(slow, ExpressionError)
     assert isinstance(fast, ExpressionError) or fast == slow
+
+
+def leaves(value: Any, way: str = "$json") -> list[str]:
+    """Paths to all that a value holds, and beyond each."""
+    inner: Any = ()
+    if isinstance(value, dict):
+        inner = cast("dict[str, Any]", value).items()
+    elif isinstance(value, list):
+        inner = enumerate(cast("list[Any]", value))
+    below = [path for key, each in inner for path in leaves(each, f"{way}[{json.dumps(key)}]")]
+    return [way, f"{way}.nowhere", f"{way}[0]", *below]
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row["items"]], ids=identified)
+async def test_all_paths_into_a_row_s_data_are_the_same_in_v8(
+    row: dict[str, Any], evaluator: Evaluator
+) -> None:
+    scope, index = scope_of(row), row["itemIndex"]
+    paths = leaves(scope.items[index]["json"])[:400]
+    fast = await outcome(evaluator, [f"{{{{ {path} }}}}" for path in paths], scope, index)
+    slow = await outcome(evaluator, [f"{{{{ (0, {path}) }}}}" for path in paths], scope, index)
+    assert fast == slow
 
 
 @pytest.mark.parametrize(

@@ -67,12 +67,18 @@ function renameKeys(list, ...names) {
   if (names.length === 0 || names.length % 2 !== 0) {
     kit.fail("renameKeys() needs pairs of names: from1, to1, from2, to2, …");
   }
-  const renames = new Map();
-  for (let at = 0; at < names.length; at += 2) renames.set(names[at], names[at + 1]);
-  return list.map((element) =>
-    isObject(element)
-      ? Object.fromEntries(Object.entries(element).map(([key, value]) => [renames.get(key) ?? key, value]))
-      : element);
+  const pairs = chunk(names, 2);
+  return list.map((element) => {
+    if (!isObject(element)) return element;
+    const fields = new Map(Object.entries(element));
+    for (const [from, to] of pairs) {
+      if (!fields.has(from)) continue;
+      const value = fields.get(from);
+      fields.delete(from);
+      fields.set(to, value);
+    }
+    return Object.fromEntries(fields);
+  });
 }
 
 function mergeObjects(object, other) {
@@ -100,12 +106,10 @@ function mergeIntoObject(list, other) {
 }
 
 function smartJoin(list, keyField, valueField) {
-  if (keyField === undefined || valueField === undefined) {
-    kit.fail("smartJoin() needs the names of the key field and of the value field");
-  }
+  const [key, value] = [keyField, valueField].map((name) => kit.safeKey(needText(name, "smartJoin")));
   return Object.fromEntries(
-    list.filter((element) => isObject(element) && element[kit.safeKey(keyField)] !== undefined)
-      .map((element) => [element[kit.safeKey(keyField)], element[kit.safeKey(valueField)]]));
+    list.filter((element) => isObject(element) && Object.hasOwn(element, key) && Object.hasOwn(element, value))
+      .map((element) => [element[key], element[value]]));
 }
 
 function sum(list, method = "sum") {

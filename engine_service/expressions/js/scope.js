@@ -153,9 +153,11 @@ class Scope {
   get item() { return this.$item; }
   get $thisItem() { return this.$item; }
   get $itemIndex() { return this.#index; }
+  get $thisItemIndex() { return this.#index; }
   get $position() { return this.#index; }
   get $prevNode() { return this.#take(data.previous) ?? {}; }
   get $parameter() { return this.#take(aboutNode(data.node?.name).params) ?? {}; }
+  get $rawParameter() { return this.$parameter; }
   get $nodeId() { return data.node?.id; }
   get $nodeVersion() { return data.node?.version; }
   get $self() { return {}; }
@@ -167,6 +169,9 @@ class Scope {
   get $fromAi() { return this.$fromAI; }
   get $fromai() { return this.$fromAI; }
   get $runIndex() { return data.run?.index ?? 0; }
+  get $thisRunIndex() { return this.$runIndex; }
+  get $executionId() { return data.run?.id; }
+  get $mode() { return data.run?.mode; }
   get $items() { return this.#take([...data.items]); }
   get items() { return this.$items; }
   get $input() { return new Input(this.#index, this.#take); }

@@ -12,7 +12,7 @@ const IS_URL = new RegExp(`^${URL}$`, "i");
 const FIRST_EMAIL = new RegExp(`${LOCAL_PART}@(${EMAIL_HOST})`, "i");
 const FIRST_URL = new RegExp(URL, "i");
 const DOMAIN_OF = new RegExp(`^(?:(?:https?|ftp)://)?(?:mailto:)?(?://)?(${HOST})${AFTER_HOST}$`, "i");
-const PATH_OF = /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#]+([^\s?#]*)/i;
+const PATH_OF = /^[a-z][a-z0-9+.-]*:\/\/[^\s\\/?#]+([^?#]*)/i;
 
 /** What stands beside amounts, longest first, so that `CHF` is not taken for a lone sign. */
 const CURRENCIES = (
@@ -105,9 +105,25 @@ function toFloat(text) {
 const toInt = (text, radix) => parseNumber(text, parseInt(withoutCurrency(text), radix));
 const toNumber = (text) => parseNumber(text, Number(withoutCurrency(text)));
 const removeTags = (text) => text.replace(/<[^>]*>?/g, "");
-const isNumeric = (text) => !text.includes(" ") && text !== "" && !Number.isNaN(Number(text));
+const isNumeric = (text) =>
+  !text.includes(" ") && !Number.isNaN(Number(text)) && !Number.isNaN(parseFloat(text));
 const isEmail = (text) => !text.includes(" ") && FIRST_EMAIL.test(text);
 const extractDomain = (text) => isEmail(text) ? FIRST_EMAIL.exec(text)[1] : DOMAIN_OF.exec(text)?.[1];
+
+/** The path of an address as a browser would ask for it; undefined where there is no address. */
+function extractUrlPath(text) {
+  const found = PATH_OF.exec(text.trim());
+  if (found === null) return undefined;
+  const steps = [];
+  const written = found[1].split(/[\\/]/).slice(1);
+  for (const [at, step] of written.entries()) {
+    const isLast = at === written.length - 1;
+    if (/^(?:\.|%2e){2}$/i.test(step)) steps.pop();
+    if (!/^(?:\.|%2e){1,2}$/i.test(step)) steps.push(step);
+    else if (isLast) steps.push("");
+  }
+  return `/${steps.join("/")}`.replace(/[^\x21-\x7e]|["<>^`{}]/gu, encodeURIComponent);
+}
 
 kit.methods.string = {
   base64Decode: (text) => kit.base64Decode(text),
@@ -115,7 +131,7 @@ kit.methods.string = {
   extractDomain,
   extractEmail: (text) => FIRST_EMAIL.exec(text)?.[0],
   extractUrl: (text) => FIRST_URL.exec(text)?.[0],
-  extractUrlPath: (text) => PATH_OF.test(text) ? PATH_OF.exec(text)[1] || "/" : undefined,
+  extractUrlPath,
   hash: (text, algorithm = "md5") => kit.hash(text, algorithm),
   isBlank: (text) => text.trim() === "",
   isDomain: (text) => IS_DOMAIN.test(text),

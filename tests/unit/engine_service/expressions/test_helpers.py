@@ -1,11 +1,14 @@
 """The helper methods and functions, as their users know them."""
 
+import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine_service.expressions import ExpressionError, NodeOutput, Scope
+from engine_service.expressions.names import METHODS
 
 from .conftest import NOW, scope_with
 
@@ -59,6 +62,19 @@ Evaluate = Callable[..., Awaitable[Any]]
         ("'example.com'.isUrl()", False),
         ("'see https://example.com/a.'.extractUrl()", "https://example.com/a."),
         ("'{\"a\":[1]}'.parseJson().a", [1]),
+        ("'https://example.com'.extractUrlPath()", "/"),
+        ("'https://example.com/ä b/./c/../d/..#x'.extractUrlPath()", "/%C3%A4%20b/"),
+        ("'example.com/a'.extractUrlPath()", None),
+        ("'a b, c'.urlEncode().urlDecode().length()", 6),
+        ("'see http://a.example.org/x'.extractUrl().extractDomain()", "a.example.org"),
+        ("'\\n'.isNumeric() || ''.isNumeric()", False),
+        ("'0x1f'.isNumeric() && '-1e3'.isNumeric()", True),
+        ("'a'.hash('SHA256') === 'a'.hash('sha256')", True),
+        ("'a'.hash('base64')", "YQ=="),
+        ("'abc'.hash('sha3').length", 128),
+        ("['12.5'.toDecimalNumber(), '€12'.toWholeNumber()]", [12.5, 12]),
+        ("'2024-01-01'.toDate().toISOString()", "2024-01-01T00:00:00.000Z"),
+        ("''.isEmpty() && 'x'.isNotEmpty()", True),
         ("'a\"b'.toJsonString()", '"a\\"b"'),
         # numbers and booleans
         ("(1.005).round(2) + (1.5).round()", 3),
@@ -66,6 +82,10 @@ Evaluate = Callable[..., Awaitable[Any]]
         ("(1234.5).format('de-DE')", "1.234,5"),
         ("(4).isEven() && (3).isOdd() && !(1.5).isInteger()", True),
         ("true.toNumber()", 1),
+        ("[(1.7).toInt(), (1.7).toFloat(), (7).toNumber(), (1.7).floor()]", [2, 1.7, 7, 1]),
+        ("[(0).toBoolean(), (-1).toBoolean(), false.toInt(), true.toFloat()]", [False, True, 0, 1]),
+        ("[true.toBoolean(), (5).toJsonString(), true.toJsonString()]", [True, "5", "true"]),
+        ("(1).isEmpty() || (0).isNotEmpty() || false.isNotEmpty()", False),
         # arrays
         ("[2, null, 1, '', undefined].compact()", [2, 1]),
         ("[1, 2, 3].chunk(2)", [[1, 2], [3]]),
@@ -78,6 +98,14 @@ Evaluate = Callable[..., Awaitable[Any]]
         ("[{ a: 1 }, { b: 2 }, 3].pluck('a')", [1]),
         ("[{ a: 1, b: 2, c: 3 }].pluck('a', 'c')", [[1, 3]]),
         ("[{ a: 1 }].renameKeys('a', 'b')", [{"b": 1}]),
+        ("[{ a: 1, c: 2 }].renameKeys('a', 'b', 'b', 'c')", [{"c": 1}]),
+        ("[{ k: 'a', v: 1 }, { k: 'b' }, 5].smartJoin('k', 'v')", {"a": 1}),
+        ("[[1, 2, 3].first(), [7].randomItem(), [1, 2].sum(), [1].length()]", [1, 7, 3, 1]),
+        ("[[].toInt(), [].toFloat(), [].toBoolean(), [].toDateTime()]", [None] * 4),
+        (
+            "[[].isEmpty(), [0].isNotEmpty(), [].average(), [1].toJsonString()]",
+            [True, True, 0, "[1]"],
+        ),
         ("[{ a: 1 }, { c: 2 }].merge([{ a: 2, b: 3 }])", {"a": 1, "b": 3}),
         ("[{ a: 1 }, { c: 2 }].mergeIntoObject([{ a: 2, b: 3 }])", {"a": 1, "b": 3, "c": 2}),
         ("[{ a: 1 }, 'x', null, [5], { a: 2, b: 3 }].merge()", {"a": 1, "b": 3}),
@@ -93,6 +121,8 @@ Evaluate = Callable[..., Awaitable[Any]]
         ("({ name: 'Mr Ann', city: 'hanoi' }).urlEncode()", "name=Mr+Ann&city=hanoi"),
         ("({ a: 1 }).keys().concat(({ a: 1 }).values())", ["a", 1]),
         ("({}).isEmpty() && ({ a: 1 }).isNotEmpty()", True),
+        ("[({ a: 1 }).hasField('a'), ({}).hasField('toString')]", [True, False]),
+        ("[({}).toInt(), ({}).toFloat(), ({}).toBoolean(), ({}).toDateTime()]", [None] * 4),
         # nothing
         ("null.isEmpty()", True),
         ("(0).isEmpty() && false.isEmpty() && (1).isNotEmpty()", True),
@@ -120,6 +150,11 @@ async def test_a_helper_does_what_its_users_expect(
     source: str, value: Any, evaluate: Evaluate
 ) -> None:
     assert await evaluate(source) == value
+
+
+def test_every_helper_is_tried() -> None:
+    text = Path(__file__).read_text(encoding="utf-8")
+    assert {name for name in METHODS if not re.search(rf"\.{name}\(", text)} == set()
 
 
 @pytest.mark.parametrize(
@@ -164,6 +199,7 @@ async def test_a_helper_says_what_it_cannot_do(
         ("$now.isBetween('2026-01-01', '2027-01-01')", True),
         ("$now.isInLast(1, 'hour') && $now.isInLast(1, 'hr')", True),
         ("$now.isBetween('never', '2027-01-01')", None),
+        ("$now.inBetween('2027-01-01', '2026-01-01')", True),
         ("$now.extract('days')", 29),
         ("$now.format('MMM', { locale: 'fr' })", "mars"),
         ("$now.diffTo('2026-03-28', ['days']).floor()", 1),
@@ -214,6 +250,8 @@ async def test_dates_are_in_the_workflow_s_zone(
         ("$nothing === undefined && typeof nobody === 'undefined'", True),
         ("[$item(1).$json.n, $item(1).$itemIndex, $item('1').$node['N'].json.m]", [2, 1, "b"]),
         ("[$thisItem.json.n, $position, $self.x]", [1, 0, None]),
+        ("[$thisItemIndex, $thisRunIndex, $executionId, $mode]", [0, 0, "r", "test"]),
+        ("$rawParameter.to", "me"),
         ("[$parameter.to, $nodeId, $nodeVersion]", ["me", "x", 2]),
         ("[$prevNode.name, $prevNode.outputIndex, $input.params.from]", ["N", 0, "N's"]),
         ("[$('N').params.from, $('Later').params.at, $node['Later'].parameter.at]", ["N's", 3, 3]),
@@ -233,7 +271,7 @@ async def test_an_expression_sees_its_surroundings(
         now=NOW,
         nodes={"N": [{"json": {"m": "a"}}, {"json": {"m": "b"}}]},
         pairs={"N": [0, 1]},
-        run={"id": "r"},
+        run={"id": "r", "mode": "test"},
         workflow={"name": "w"},
         variables={"which": "N"},
         env={"HOME": "h"},

@@ -1,5 +1,6 @@
 """Plain paths are read in Python. Whatever V8 would say, they say."""
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -20,13 +21,23 @@ from engine_service.expressions.text import number_text, to_text
 from .conftest import NOW, scope_with
 
 SAFE = 2**53 - 1
-KEYS = st.sampled_from(["a", "b", "0", "1", "length", "toString", "a b", "é", "json", "map", "10"])
+KEYS = st.sampled_from(
+    [
+        "a", "b", "0", "1", "length", "toString", "a b", "é", "e\u0301", "😀", "json", "map", "10",
+        "-1", "00", "1e3", "1.5", "4294967295", "4294967294", "", "名前", "$x", "first", "isEmpty",
+    ]
+)  # fmt: skip
+LIMITS = st.sampled_from(
+    [0, -0.0, 5e-324, -5e-324, 1.7976931348623157e308, SAFE, -SAFE, 1e21, 1e-7, 123456789.125]
+)
 SCALARS = (
     st.none()
     | st.booleans()
     | st.integers(-SAFE, SAFE)
+    | LIMITS
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+    | st.sampled_from(["😀x", "\u2028", "\x00", "{{ $json.a }}", "</script>", "a\\b"])
 )
 VALUES = st.recursive(
     SCALARS,
@@ -56,7 +67,7 @@ STEPS = st.lists(KEYS, max_size=4)
 
 
 def path_of(root: str, steps: list[str]) -> str:
-    return root + "".join(f'["{step}"]' for step in steps)
+    return root + "".join(f"[{json.dumps(step, ensure_ascii=False)}]" for step in steps)
 
 
 async def both(evaluator: Evaluator, text: str, scope: Scope) -> tuple[Any, Any]:
@@ -106,6 +117,45 @@ async def test_the_fast_path_and_v8_agree(
     assume(expression(path_of(root, steps)).path is not None)
     fast, slow = await both(evaluator, f"«{text}»" if texts else text, scope)
     assert fast == slow
+
+
+TEMPLATES = st.lists(
+    st.tuples(ROOTS, STEPS) | st.sampled_from(["", "text", "é😀", "}", " }} ", "{", "\\", "0"]),
+    min_size=1,
+    max_size=5,
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(data=st.lists(VALUES, min_size=2, max_size=2), parts=TEMPLATES, gaps=st.booleans())
+async def test_whole_parameters_are_filled_alike(
+    data: list[Any], parts: list[Any], gaps: bool, evaluator: Evaluator
+) -> None:
+    paths = [path_of(*part) for part in parts if isinstance(part, tuple)]
+    assume(paths and all(expression(path).path is not None for path in paths))
+    scope = Scope(
+        items=[{"json": one} for one in data],
+        now=NOW,
+        nodes={"N": [{"json": data[1]}, {"json": data[0]}]},
+        pairs={"N": [1, 0]},
+        variables={"a": data[0]},
+    )
+
+    def parameters(wrap: str) -> Any:
+        shown = [
+            part if isinstance(part, str) else f"{{{{ {wrap % path_of(*part)} }}}}"
+            for part in parts
+        ]
+        lone = {f"k{at}": f"{{{{ {wrap % path} }}}}" for at, path in enumerate(paths)}
+        return {"missing": "leave_out" if gaps else "null", "t": "".join(shown), "in": [lone]}
+
+    fast, slow = (compile_parameters(parameters(wrap)) for wrap in ("%s", "(0, %s)"))
+    answers = [await evaluator.resolve_each(one, scope, (0, 1)) for one in (fast, slow)]
+    found, expected = (
+        [one.code if isinstance(one, ExpressionError) else as_doubles(one) for one in answer]
+        for answer in answers
+    )
+    assert found == expected
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-SAFE, SAFE))
