@@ -15,6 +15,7 @@ from langgraph.runtime import Runtime
 
 from agent_service.author import Author, Library, Occasion
 from agent_service.engine import Engine
+from agent_service.metrics import count_usage
 from agent_service.state import Change, Outgoing, Spent, State, as_json
 from shared.ids import new_id
 from shared.llm import Usage
@@ -100,6 +101,7 @@ def _accounts(state: State, author: Author, before: Usage) -> JsonObject:
         if after.cost_usd is None or before.cost_usd is None
         else after.cost_usd - before.cost_usd,
     )
+    count_usage(used)
     return as_json(
         turn_spent=_add(state.turn_spent, used, author.name),
         spent=_add(state.spent, used, author.name),

@@ -39,6 +39,7 @@ from shared.database import Database, DatabaseRole, ensure_schema
 from shared.errors import AppError
 from shared.identity import Principal, Role
 from shared.llms import Models
+from shared.metrics import serve_metrics
 from shared.pb.flowloom.agent.v1 import consultant_service_pb2_grpc as consultant_grpc
 from shared.pb.flowloom.agent.v1 import knowledge_service_pb2_grpc as knowledge_grpc
 from shared.pb.flowloom.agent.v1 import session_service_pb2_grpc as sessions_grpc
@@ -169,6 +170,8 @@ async def serve(settings: Settings) -> None:
     """Serve until told to stop by a signal."""
     clock = SystemClock()
     async with build(settings, clock) as agent:
+        if settings.agent_metrics_port:
+            serve_metrics(settings.agent_metrics_port, settings.agent_host)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, agent.stop)

@@ -22,6 +22,12 @@ class Settings(CommonSettings, LlmSettings):
     agent_port: int = Field(
         default=50051, ge=0, le=65_535, description="Port the agent listens on; 0 chooses one"
     )
+    agent_metrics_port: int = Field(
+        default=0,
+        ge=0,
+        le=65_535,
+        description="Port of `/metrics` for Prometheus, inside the network only; 0 for none",
+    )
     agent_author: Literal["auto", "offline", "llm"] = Field(
         default="auto",
         description="Who writes: `offline` needs no key; `auto` is `llm` when AGENT_MODELS names "

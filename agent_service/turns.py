@@ -18,6 +18,7 @@ from datetime import timedelta
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from agent_service import metrics
 from agent_service.history import History
 from agent_service.store.messages import StoredMessage, insert_messages
 from agent_service.store.sessions import StoredSession, lock_session
@@ -235,6 +236,7 @@ class Turns:
         self._stop(mine - kept)
         for turn in dropped:
             log.info("turn_taken_over", turn_id=turn.id, attempt=turn.attempt)
+            metrics.TAKEN_OVER.inc()
             self._start(turn)
 
     def _start(self, turn: StoredTurn) -> None:
@@ -242,7 +244,12 @@ class Turns:
             raise RuntimeError("turns can be started only while run() is running")
         task = self._group.create_task(self._work.do(turn))
         self._tasks[turn.id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(turn.id, None))
+        metrics.ACTIVE.inc()
+        task.add_done_callback(lambda _: self._done(turn.id))
+
+    def _done(self, turn_id: str) -> None:
+        self._tasks.pop(turn_id, None)
+        metrics.ACTIVE.dec()
 
     def _stop(self, turn_ids: set[str]) -> None:
         for turn_id in turn_ids:

@@ -19,6 +19,7 @@ from agent_service.desk import Desk, to_usage
 from agent_service.engine import Engine
 from agent_service.graph import Conversation
 from agent_service.history import History
+from agent_service.metrics import TURN_DURATION, TURNS
 from agent_service.state import Outgoing, State, Turn, at_start
 from agent_service.store.sessions import get_session, lock_session
 from agent_service.store.turns import Lease, LeaseLost, StoredTurn, end_turn, hold
@@ -163,7 +164,9 @@ class Work:
 
 
 def tell_turn(turn: StoredTurn, outcome: str, at: datetime, failure: str = "") -> None:
-    """Send the span of a turn that has ended."""
+    """Count a turn that has ended, and send its span."""
+    TURNS.labels(outcome).inc()
+    TURN_DURATION.observe(max((at - turn.created_at).total_seconds(), 0.0))
     attributes: Attributes = {
         "flowloom.turn.id": turn.id,
         "flowloom.turn.outcome": outcome,

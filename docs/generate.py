@@ -8,6 +8,7 @@ from typing import Any
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic_settings import BaseSettings
 
+from agent_service import metrics as agent_metrics
 from agent_service.settings import Settings as AgentSettings
 from engine_service import metrics as engine_metrics
 from engine_service.catalogue import builtin
@@ -18,6 +19,7 @@ from gateway.settings import Settings as GatewaySettings
 
 DOCS = Path(__file__).resolve().parent
 METRICS: dict[str, ModuleType] = {
+    "Agent: `GET /metrics` on `AGENT_METRICS_PORT`": agent_metrics,
     "Gateway: `GET /metrics`": gateway_metrics,
     "Engine: `GET /metrics` on `ENGINE_METRICS_PORT`": engine_metrics,
 }

@@ -1,12 +1,11 @@
 """What an engine counts, in Prometheus' form; labels are few and never come from a tenant.
 
-`serve` opens the port where they are read. What only the database knows is looked up now and then
-by housekeeping.
+What only the database knows is looked up now and then by housekeeping.
 """
 
-from wsgiref.simple_server import WSGIServer
+from prometheus_client import Counter, Gauge, Histogram
 
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
+from shared.llm import Usage
 
 _MOMENTS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
@@ -42,8 +41,19 @@ CLAIMS_LOST = Counter(
     "flowloom_engine_claims_lost_total", "Claims that could not be extended or were taken over"
 )
 
+MODEL_CALLS = Counter("flowloom_engine_model_calls_total", "Calls of language models by nodes")
+TOKENS = Counter(
+    "flowloom_engine_model_tokens_total", "Tokens that nodes' models used", ["direction"]
+)
+COST = Counter(
+    "flowloom_engine_model_cost_usd_total",
+    "What nodes' models cost, where their prices are known",
+)
 
-def serve(port: int, host: str) -> WSGIServer:
-    """Answer `GET /metrics` on a port of its own, from a thread that the loop does not know."""
-    server, _ = start_http_server(port, host)
-    return server
+
+def count_usage(used: Usage) -> None:
+    """Count what a call of a model used."""
+    MODEL_CALLS.inc()
+    TOKENS.labels("input").inc(used.input_tokens)
+    TOKENS.labels("output").inc(used.output_tokens)
+    COST.inc(float(used.cost_usd or 0))

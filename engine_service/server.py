@@ -19,7 +19,6 @@ import structlog
 import uvloop
 from pydantic import ValidationError
 
-from engine_service import metrics
 from engine_service.asking.delivery import Delivery
 from engine_service.asking.links import Links
 from engine_service.asking.postman import Postman
@@ -66,6 +65,7 @@ from shared import telemetry
 from shared.clock import Clock, SystemClock
 from shared.database import Database, DatabaseRole, ensure_schema
 from shared.errors import AppError
+from shared.metrics import serve_metrics
 from shared.pb.flowloom.engine.v1 import approval_service_pb2_grpc as approvals_grpc
 from shared.pb.flowloom.engine.v1 import credential_service_pb2_grpc as credentials_grpc
 from shared.pb.flowloom.engine.v1 import node_type_service_pb2_grpc as node_types_grpc
@@ -220,6 +220,7 @@ def _options(settings: Settings) -> WorkerOptions:
         poll_seconds=settings.engine_poll_seconds,
         limits=_limits(settings),
         expression_env=settings.engine_expression_env,
+        lag_log_seconds=settings.engine_lag_log_seconds,
     )
 
 
@@ -251,7 +252,7 @@ async def serve(settings: Settings) -> None:
                 upkeep.append(group.create_task(engine.collector.run()))
             await server.start()
             if settings.engine_metrics_port:
-                metrics.serve(settings.engine_metrics_port, settings.engine_host)
+                serve_metrics(settings.engine_metrics_port, settings.engine_host)
             log.info("serving", port=server.port, worker=engine.worker.name)
             await stopping.wait()
             log.info("draining")

@@ -34,6 +34,13 @@ class Settings(CommonSettings, LlmSettings):
         le=65_535,
         description="Port of `/metrics` for Prometheus, inside the network only; 0 for none",
     )
+    engine_lag_log_seconds: int = Field(
+        default=0,
+        ge=0,
+        le=3600,
+        description="How often the log says how far behind the queue is (`queue_lag`), where "
+        "metrics are made of log lines; 0 for never",
+    )
     engine_tenant_runs: int = Field(
         default=0,
         ge=0,

@@ -22,6 +22,16 @@ _LEVELS = {
 }
 
 
+def add_call(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Say on a line which request it is about, and which trace."""
+    at_hand = call.current()
+    if at_hand.request_id:
+        event.setdefault("request_id", at_hand.request_id)
+    if at_hand.traceparent:
+        event.setdefault("trace_id", trace_id_of(at_hand.traceparent))
+    return event
+
+
 def configure(service: str, level: str, form: str) -> None:
     """Set up logging for a process.
 
@@ -31,13 +41,8 @@ def configure(service: str, level: str, form: str) -> None:
         form: json or console.
     """
 
-    def add_call(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    def add_service(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event["service"] = service
-        at_hand = call.current()
-        if at_hand.request_id:
-            event.setdefault("request_id", at_hand.request_id)
-        if at_hand.traceparent:
-            event.setdefault("trace_id", trace_id_of(at_hand.traceparent))
         return event
 
     renderer: structlog.typing.Processor = (
@@ -48,6 +53,7 @@ def configure(service: str, level: str, form: str) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            add_service,
             add_call,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

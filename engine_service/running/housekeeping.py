@@ -24,12 +24,13 @@ _PAUSE_SECONDS = 0.05
 _WINDOW = 1_000
 
 
-async def keep_house(database: Database, clock: Clock) -> None:
+async def keep_house(database: Database, clock: Clock, tell_every: int = 0) -> None:
     """Clear away until cancelled; a database that is away is waited for.
 
     Args:
         database: Acts as flowloom_worker.
         clock: Says which runs are old.
+        tell_every: How often, in seconds, the log says how far behind the queue is; 0 for never.
     """
     async with asyncio.TaskGroup() as group:
         group.create_task(_again_and_again(_LOOK_EVERY, lambda: look_around(database)))
@@ -38,6 +39,9 @@ async def keep_house(database: Database, clock: Clock) -> None:
             _again_and_again(_RETENTION_EVERY, lambda: delete_old_runs(database, clock))
         )
         group.create_task(_again_and_again(_RETENTION_EVERY, lambda: forget(database, clock)))
+        if tell_every:
+            every = timedelta(seconds=tell_every)
+            group.create_task(_again_and_again(every, lambda: tell_lag(database)))
 
 
 async def _again_and_again(every: timedelta, work: Callable[[], Awaitable[object]]) -> None:
@@ -58,8 +62,18 @@ async def _clear(database: Database) -> None:
         await line.reconcile(connection)
 
 
-async def look_around(database: Database) -> None:
-    """Tell the metrics what only the database knows.
+async def tell_lag(database: Database) -> None:
+    """Write to the log how far behind the queue is; infra/terraform makes a metric of the line.
+
+    Raises:
+        Unavailable: The database is away.
+    """
+    standing, lag = await look_around(database)
+    log.info("queue_lag", lag_seconds=round(lag, 3), line_runs=standing)
+
+
+async def look_around(database: Database) -> tuple[int, float]:
+    """Tell the metrics what only the database knows: the runs in the line, and the queue's lag.
 
     Raises:
         Unavailable: The database is away.
@@ -67,8 +81,10 @@ async def look_around(database: Database) -> None:
     async with database.transaction() as connection:
         standing, waited = await line.look(connection)
         overdue = await dispatch.lag(connection)
+    lag = max(waited, overdue)
     metrics.LINE.set(standing)
-    metrics.QUEUE_LAG.set(max(waited, overdue))
+    metrics.QUEUE_LAG.set(lag)
+    return standing, lag
 
 
 async def delete_old_runs(database: Database, clock: Clock) -> int:

@@ -15,7 +15,7 @@ from engine_service.core.events import Key, NodeFailed, NodeFinished, NodeWaited
 from engine_service.core.flow import DONE
 from engine_service.core.state import Execution, RunState
 from engine_service.encoding import encode
-from engine_service.metrics import ACTIVATION_LATENCY, NODE_DURATION, RUNS
+from engine_service.metrics import ACTIVATION_LATENCY, NODE_DURATION, RUNS, count_usage
 from engine_service.running.attempt import Call
 from engine_service.running.calls import awaited
 from engine_service.running.entry import End, Entry
@@ -169,6 +169,7 @@ class Recorder:
 
     def spent(self, execution: Execution, usage: Usage) -> None:
         """A node has called a model."""
+        count_usage(usage)
         key = execution.key
         self._used[key] = self._used.get(key, NOTHING) + usage
         self._calls[key] = self._calls.get(key, 0) + 1

@@ -40,6 +40,7 @@ class WorkerOptions:
     poll_seconds: float = 1.0
     limits: Limits = field(default_factory=Limits)
     expression_env: str = ""
+    lag_log_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class Worker:
         self.notifications = Notifications(databases.worker)
         self.notifications.on(CHANNEL, self._heed)
         self._database = databases.worker
+        self._tell_every = options.lag_log_seconds
         self._claims = dispatch.Claims(databases.worker, self.name, options.lease_seconds)
         self._activations = Activations(options.runs)
         self.journal = Journal(
@@ -101,7 +103,7 @@ class Worker:
             group.create_task(self._claims.keep())
             group.create_task(self.notifications.run())
             group.create_task(self.feed.look_after())
-            group.create_task(keep_house(self._database, self._shop.clock))
+            group.create_task(keep_house(self._database, self._shop.clock, self._tell_every))
 
     async def drain(self, seconds: float) -> None:
         """Take up nothing more; finish what is under way, or hand it over."""

@@ -139,7 +139,7 @@ class Scheduler:
                 if rhythm.policy.overlap == "skip":
                     ticks = [] if row.workflow_id in busy else ticks[:1]
                     busy.update([row.workflow_id] if ticks else [])
-                runs += [_run(row, rhythm, tick, now) for tick in ticks]
+                runs += [begin(row, rhythm, tick, now) for tick in ticks]
                 for tick in ticks:
                     SCHEDULE_SKEW.observe(max((now - tick).total_seconds(), 0.0))
             if runs:
@@ -184,7 +184,8 @@ def upcoming(row: LiveTrigger, catalogue: Catalogue, most: int) -> list[datetime
     return moments
 
 
-def _run(row: LiveTrigger, rhythm: Rhythm, tick: datetime, now: datetime) -> NewRun:
+def begin(row: LiveTrigger, rhythm: Rhythm, tick: datetime, now: datetime) -> NewRun:
+    """The run of a tick, which begins a trace."""
     with spans.span(f"fire {row.type}", "producer", {"flowloom.trigger.type": row.type}):
         return _new_run(row, rhythm, tick, now)
 

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from shared.llm_wire import ANSWER_TOOL
 from tests.integration.agent_service.conftest import (
@@ -85,6 +86,10 @@ def _answer(**fields: Any) -> Script:
     return script
 
 
+def value(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(f"flowloom_agent_{name}", labels) or 0.0
+
+
 async def test_a_model_plans_writes_and_tells(
     modelled: Client, vendor: LlmServer, engine: FakeEngine
 ) -> None:
@@ -98,8 +103,12 @@ async def test_a_model_plans_writes_and_tells(
             say("I made it for you."),
         ]
     )
+    counted = value("model_tokens_total", direction="input"), value("turn_seconds_count")
     heard = await modelled.say(await modelled.new_session(), "get me the news")
     assert heard.end["outcome"] == "delivered", heard.one("error")
+    used = heard.one("usage")["input_tokens"]
+    assert value("model_tokens_total", direction="input") == counted[0] + used
+    assert value("turn_seconds_count") == counted[1] + 1
     assert heard.end["workflow"]["definition"] == DEFINITION
     assert heard.said == "I made it for you."
     deltas = [heard.data(one)["text"] for one in heard.events if one.type == "message.delta"]

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
 from engine_service.running.execute import World
@@ -99,11 +100,21 @@ async def run(bench: Bench, definition: JsonObject) -> Any:
     return await bench.engine.finish(await bench.engine.save(definition), {"city": "Oslo"})
 
 
+COUNTED = ("model_calls_total", "model_cost_usd_total")
+
+
+def value(name: str) -> float:
+    return REGISTRY.get_sample_value(f"flowloom_engine_{name}") or 0.0
+
+
 @pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
 async def test_an_agent_uses_its_tools_until_it_has_an_answer(bench: Bench, model: str) -> None:
     bench.server.script += [say(calls=[CALL]), say("It rains.")]
+    counted = [value(name) for name in COUNTED]
     ended = await run(bench, workflow(LOOK, model=model))
     assert ended.status == "completed", ended.error
+    calls, cost = (value(name) - old for name, old in zip(COUNTED, counted, strict=True))
+    assert (calls, cost > 0) == (2, True)
     [answer] = [item["json"] for item in json.loads(ended.output)]
     assert (answer["text"], answer["iterations"]) == ("It rains.", 2)
     [step] = answer["steps"]

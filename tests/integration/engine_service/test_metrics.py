@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
 
-from engine_service import metrics
-from engine_service.running.housekeeping import look_around
+from engine_service.running.housekeeping import look_around, tell_lag
 from engine_service.running.worker import WorkerOptions
+from shared.metrics import serve_metrics
 from tests.support.definitions import a_set, definition, node
 from tests.support.engine import TestEngine, running_engine
 from tests.support.nodes import WORLD, catalogue
@@ -52,6 +53,13 @@ async def test_the_line_is_counted_and_only_what_no_limit_holds_up_lags(
         await engine.ended(run_id)
 
 
+async def test_the_log_says_how_far_behind_the_queue_is(engine: TestEngine) -> None:
+    with capture_logs() as lines:
+        await tell_lag(engine.databases.worker)
+    expected = {"event": "queue_lag", "log_level": "info", "lag_seconds": 0, "line_runs": 0}
+    assert lines == [expected]
+
+
 async def test_recovery_is_measured_from_the_last_sign_of_life(postgres_url: str) -> None:
     before = value("recovery_seconds_count"), value("recovery_seconds_sum")
     WORLD.begin(held=True)
@@ -67,7 +75,7 @@ async def test_recovery_is_measured_from_the_last_sign_of_life(postgres_url: str
 
 
 async def test_prometheus_reads_them_on_their_own_port() -> None:
-    server = metrics.serve(0, "127.0.0.1")
+    server = serve_metrics(0, "127.0.0.1")
     url = f"http://127.0.0.1:{server.server_port}/metrics"
     try:
         with await asyncio.to_thread(urllib.request.urlopen, url) as answer:

@@ -324,3 +324,18 @@ async def deliver(port: int, path: str, headers: Sequence[tuple[str, str]]) -> N
     answer = await reader.read()
     writer.close()
     assert b" 200 " in answer.partition(b"\r\n")[0], answer
+
+
+async def test_a_run_that_is_cancelled_ends_its_trace(
+    client: httpx2.AsyncClient, collector: Collector
+) -> None:
+    waits = {"id": "wait", "type": "flow.wait", "parameters": {"amount": 1, "unit": "hours"}}
+    start = {"id": "start", "type": "trigger.manual"}
+    workflow_id = await create(client, definition([start, waits], "start > wait", name="Waits"))
+    started = await client.post(f"/v1/workflows/{workflow_id}:run", json={})
+    run_id = started.json()["id"]
+    cancelled = await client.post(f"/v1/runs/{run_id}:cancel", json={})
+    assert cancelled.json()["status"] == "cancelled", cancelled.text
+    whole = await collector.one("run", started.headers["traceparent"].split("-")[1])
+    told = whole.attributes["flowloom.run.id"], whole.attributes["flowloom.run.status"]
+    assert told == (run_id, "cancelled")
