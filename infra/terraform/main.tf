@@ -53,6 +53,8 @@ module "data" {
   generated_version = var.generated_secrets_version
   redis_node_type   = var.redis_node_type
   redis_nodes       = var.redis_nodes
+  # As long as the database can be set back.
+  deleted_files_days = var.database == null ? 14 : var.database.backup_retention_days
   client_security_groups = {
     gateway = module.gateway.security_group_id
     agent   = module.agent.security_group_id
@@ -206,8 +208,10 @@ module "engine" {
   }
 
   environment = merge({
-    ENGINE_HOST = "0.0.0.0"
-    ENGINE_PORT = tostring(local.ports.engine)
+    ENGINE_BLOB_URL   = module.data.files_url
+    ENGINE_HOST       = "0.0.0.0"
+    ENGINE_PORT       = tostring(local.ports.engine)
+    ENGINE_PUBLIC_URL = "https://${var.domain_name}"
   }, var.settings.engine)
 
   secrets = merge(local.shared_secrets, {
@@ -218,7 +222,9 @@ module "engine" {
     gateway = module.gateway.security_group_id
     agent   = module.agent.security_group_id
   }
-  queue_lag = var.engine_queue_lag
+  access_policies = { files = module.data.files_access }
+  scratch         = true
+  queue_lag       = var.engine_queue_lag
 }
 
 module "observability" {

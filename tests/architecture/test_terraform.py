@@ -46,6 +46,12 @@ def resource(path: str, kind: str, name: str) -> dict[str, Any]:
     return next(block[kind][name] for block in blocks if name in block.get(kind, {}))
 
 
+def documents(path: str, name: str) -> dict[str, Any]:
+    blocks: list[dict[str, Any]] = hcl(path)["data"]
+    kind = "aws_iam_policy_document"
+    return next(block[kind][name] for block in blocks if name in block.get(kind, {}))
+
+
 def environment(name: str) -> dict[str, Any]:
     return hcl(f"environments/{name}.tfvars")
 
@@ -151,6 +157,23 @@ def test_a_failed_deployment_is_rolled_back() -> None:
     service = resource("modules/service/main.tf", "aws_ecs_service", "this")
     assert service["deployment_circuit_breaker"] == [{"enable": True, "rollback": True}]
     assert service["deployment_minimum_healthy_percent"] == 100
+
+
+def test_the_engine_alone_keeps_files_and_has_a_place_to_unpack_them() -> None:
+    """Its root file system is read-only, and tasks come and go."""
+    assert '"ENGINE_BLOB_URL": "${module.data.files_url}"' in module("engine")["environment"]
+    assert module("engine")["access_policies"] == {"files": "${module.data.files_access}"}
+    assert module("engine")["scratch"] is True
+    assert all("access_policies" not in module(name) for name in ("gateway", "agent"))
+    statements = documents("modules/data/files.tf", "files")["statement"]
+    allowed = {action for statement in statements for action in statement["actions"]}
+    assert not [action for action in allowed if "*" in action]
+
+
+@pytest.mark.parametrize("service", ["gateway", "engine"])
+def test_links_lead_to_where_people_find_the_gateway(service: str) -> None:
+    setting = f'"{service.upper()}_PUBLIC_URL": "https://${{var.domain_name}}"'
+    assert setting in module(service)["environment"]
 
 
 def test_streams_between_services_are_not_cut_off() -> None:

@@ -1,4 +1,4 @@
-# The load balancer's access logs, for a year.
+# Access logs of the load balancer and of the bucket of files, for a year.
 
 data "aws_caller_identity" "current" {}
 
@@ -71,6 +71,20 @@ data "aws_iam_policy_document" "access_logs" {
       test     = "StringEquals"
       variable = "aws:SourceAccount"
       values   = [data.aws_caller_identity.current.account_id]
+    }
+  }
+
+  statement {
+    actions   = ["s3:PutObject"]
+    resources = ["${aws_s3_bucket.access_logs.arn}/files/*"]
+    principals {
+      type        = "Service"
+      identifiers = ["logging.s3.amazonaws.com"]
+    }
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [aws_s3_bucket.files.arn]
     }
   }
 

@@ -22,3 +22,13 @@ output "access_log_bucket" {
   description = "Where the load balancer writes its access logs"
   value       = aws_s3_bucket_policy.access_logs.bucket
 }
+
+output "files_url" {
+  description = "Where the engine keeps files, as ENGINE_BLOB_URL has it"
+  value       = "s3://${aws_s3_bucket.files.bucket}/files"
+}
+
+output "files_access" {
+  description = "What whoever keeps files there must be allowed"
+  value       = data.aws_iam_policy_document.files.json
+}

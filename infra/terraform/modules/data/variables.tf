@@ -49,3 +49,8 @@ variable "client_security_groups" {
   description = "Security groups of the services"
   type        = object({ gateway = string, agent = string, engine = string })
 }
+
+variable "deleted_files_days" {
+  description = "How long a deleted file can be had back"
+  type        = number
+}

@@ -66,7 +66,7 @@ resource "aws_iam_role_policy" "secrets" {
   policy = data.aws_iam_policy_document.secrets.json
 }
 
-# What the program itself may do: nothing but be entered for a look.
+# What the program itself may do: be entered for a look, and what is named for this service.
 resource "aws_iam_role" "task" {
   name               = "${local.full_name}-task"
   assume_role_policy = data.aws_iam_policy_document.trust.json
@@ -76,4 +76,12 @@ resource "aws_iam_role_policy" "session" {
   name   = "session"
   role   = aws_iam_role.task.id
   policy = var.defaults.session_access_policy
+}
+
+resource "aws_iam_role_policy" "access" {
+  for_each = var.access_policies
+
+  name   = each.key
+  role   = aws_iam_role.task.id
+  policy = each.value
 }

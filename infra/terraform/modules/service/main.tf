@@ -3,9 +3,12 @@
 locals {
   full_name = "${var.defaults.cluster_name}-${var.name}"
 
-  # Where ECS Exec's agent, which runs as root beside the service, keeps its files. Everything else
-  # of the root file system is read-only.
-  writable = { exec-state = "/var/lib/amazon", exec-logs = "/var/log/amazon" }
+  # Where ECS Exec's agent, which runs as root beside the service, keeps its files, and where a service
+  # that must unpack may do so. Everything else of the root file system is read-only.
+  writable = merge(
+    { exec-state = "/var/lib/amazon", exec-logs = "/var/log/amazon" },
+    var.scratch ? { scratch = "/tmp" } : {},
+  )
 
   container = {
     name                   = var.name

@@ -80,3 +80,15 @@ variable "queue_lag" {
   type        = object({ namespace = string, metric = string, target_seconds = number })
   default     = null
 }
+
+variable "access_policies" {
+  description = "What the program itself may do at AWS, by name"
+  type        = map(string)
+  default     = {}
+}
+
+variable "scratch" {
+  description = "Whether the program may write to /tmp, whose owner the image says"
+  type        = bool
+  default     = false
+}
