@@ -150,7 +150,7 @@ class _Calling:
         services, index = self.given.services, self.given.index
         if resumption is None:
             await self.transcript.calling(key, "started", services)
-        outcome = await tool.node.run(index, arguments, key, resumption)
+        outcome = await tool.node.run(index, arguments, key, resumption, tool.offered)
         if isinstance(outcome, Waiting):
             await self.transcript.calling(key, "waiting", services)
             return outcome

@@ -1,33 +1,45 @@
 """Attached nodes as a model sees them: a name, a description, and arguments with a schema."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from jsonschema import Draft202012Validator
 
-from engine_service.sdk.node import Attached, Done, Effect, Failed
+from engine_service.sdk.node import Attached, Done, Effect, Failed, Offer, ToolSource
 from shared.llm import ToolSpec
 from shared.workflow import JsonObject
 
 _LONGEST_RESULT = 50_000
 _LONGEST_DESCRIPTION = 1_000
+_LONGEST_NAME = 64
+_NO_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool of an agent."""
+    """A tool of an agent; `offer` is set when its node offers it of its own."""
 
     spec: ToolSpec
     node: Attached
+    offer: Offer | None = None
+
+    @property
+    def offered(self) -> str | None:
+        """Which of its node's offers it is."""
+        return None if self.offer is None else self.offer.name
 
     @property
     def repeatable(self) -> bool:
         """Whether it may be run again although nobody knows if its effect happened."""
+        if self.offer is not None and self.offer.repeatable:
+            return True
         retry = self.node.definition.settings.retry
         allowed = retry is not None and "outcome_unknown" in retry.on
-        return self.node.type.effect is not Effect.UNSAFE or allowed
+        harmless = self.offer is None and self.node.type.effect is not Effect.UNSAFE
+        return harmless or allowed
 
     def misfit(self, arguments: JsonObject) -> str:
         """What is wrong with arguments; empty when nothing is."""
@@ -36,9 +48,37 @@ class Tool:
         return "" if error is None else f"{error.json_path}: {error.message[:300]}"
 
 
-def tools_of(attached: Sequence[Attached]) -> Mapping[str, Tool]:
-    """The tools that nodes are, by name."""
-    return {one.definition.id: Tool(_spec(one), one) for one in attached}
+async def tools_of(attached: Sequence[Attached], index: int) -> Mapping[str, Tool]:
+    """The tools that nodes are or offer, by name, for an item of the agent.
+
+    Raises:
+        NodeError: A node cannot say what it offers.
+    """
+    tools: dict[str, Tool] = {}
+    # Nodes have names of their own; what a source brings has to take others.
+    for one in sorted(attached, key=lambda one: isinstance(one.type, ToolSource)):
+        # Whoever wrote what a model is to fill in wants to be asked for that.
+        if not one.type.offers_tools or one.asks_for:
+            tools[one.definition.id] = Tool(_spec(one), one)
+            continue
+        for offer in await one.offers(index):
+            name = _name(offer, one, tools)
+            tools[name] = Tool(_offered(name, offer, one), one, offer)
+    return tools
+
+
+def _name(offer: Offer, node: Attached, taken: Mapping[str, Tool]) -> str:
+    """A name that models take and no other tool has."""
+    own = node.definition.id
+    names = [offer.name, f"{own}_{offer.name}"] if offer.name else [own]
+    plain = [_NO_NAME.sub("_", name)[:_LONGEST_NAME] for name in names]
+    free = next((name for name in plain if name not in taken), "")
+    return free or f"{plain[-1][: _LONGEST_NAME - 4]}_{len(taken)}"
+
+
+def _offered(name: str, offer: Offer, node: Attached) -> ToolSpec:
+    description = offer.description if offer.name else node.definition.notes or offer.description
+    return ToolSpec(name, description[:_LONGEST_DESCRIPTION], offer.arguments)
 
 
 def _spec(node: Attached) -> ToolSpec:

@@ -20,7 +20,7 @@ from engine_service.sdk.trigger import Trigger
 from engine_service.store.versions import get_version
 from engine_service.values.forms import form_validator, misfits
 from shared.errors import InvalidInput, Violation
-from shared.workflow import Workflow, parse
+from shared.workflow import JsonObject, Workflow, parse
 
 _KEPT = 1_000
 _MOST_VIOLATIONS = 20
@@ -57,6 +57,11 @@ class Startable:
             "/trigger_node_id", "unknown_trigger", "This is no enabled trigger of the version."
         )
         raise InvalidInput("There is no such trigger to start from.", violations=[violation])
+
+    def form(self, node_id: str) -> JsonObject | None:
+        """What a trigger node's form asks for, as JSON Schema; None when it has none."""
+        validator = self.triggers[node_id]
+        return None if validator is None else cast("JsonObject", validator.schema)
 
     def check_input(self, node_id: str, given: bytes) -> str:
         """The input as JSON text.

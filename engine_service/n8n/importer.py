@@ -262,7 +262,7 @@ def _grow(ports: list[str], kind: str, index: int) -> None:
 
 def _node(step: _Step, naming: Naming) -> JsonObject:
     source, mapped = step.source, step.mapped
-    notes = source.raw.get("notes")
+    notes = source.raw.get("notes") or mapped.notes
     node: JsonObject = {
         "id": naming.ids[source.name],
         "name": naming.names[source.name],

@@ -54,6 +54,7 @@ class Mapped:
         outputs: Our port for each of n8n's outputs, in order; several where one output is several.
         inputs: Our input for each of n8n's inputs, in order.
         absorbs: Names of attached nodes that are part of it now.
+        notes: What is said of it, such as a tool's description, where the author noted nothing.
     """
 
     type: str
@@ -61,6 +62,7 @@ class Mapped:
     outputs: tuple[str | tuple[str, ...], ...] = (MAIN,)
     inputs: tuple[str, ...] = (MAIN,)
     absorbs: tuple[str, ...] = ()
+    notes: str = ""
 
 
 Translate = Callable[[SourceNode], Mapped]

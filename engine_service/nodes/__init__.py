@@ -48,6 +48,8 @@ from engine_service.nodes.graphql_request import GraphQlRequest
 from engine_service.nodes.http_request import HttpRequestNode
 from engine_service.nodes.human_approval import HumanApproval
 from engine_service.nodes.human_form import HumanForm
+from engine_service.nodes.mcp_call import McpCall
+from engine_service.nodes.mcp_tools import McpTools
 from engine_service.nodes.model_chat import ModelChat
 from engine_service.nodes.notion_page import NotionPage
 from engine_service.nodes.openapi_call import OpenApiCall
@@ -93,6 +95,7 @@ NODES: tuple[type[NodeType[Any]], ...] = (
     HttpRequestNode,
     GraphQlRequest,
     OpenApiCall,
+    McpCall,
     SlackMessage,
     GitHubIssue,
     GitHubApi,
@@ -110,6 +113,7 @@ NODES: tuple[type[NodeType[Any]], ...] = (
     AiSummarize,
     ModelChat,
     ParserJson,
+    McpTools,
     HumanApproval,
     HumanForm,
     EmailSend,

@@ -71,7 +71,9 @@ class AiAgent(ActionNode[AgentParameters]):
     - `tool`: any node that makes items from items (`http.request`, `code.javascript`, connectors,
       another `ai.agent`, …). Its name for the model is its id, its description its notes. What the
       model is to fill in stands in its parameters: `{{ $fromAI('city', 'Where to look') }}`; such
-      arguments are checked before the tool runs, and stand in the tool's `$json` too.
+      arguments are checked before the tool runs, and stand in the tool's `$json` too. A `flow.call`
+      that asks for nothing takes what the form of its workflow asks for; `mcp.tools` brings the
+      tools of a server.
     - `parser`: a `parser.json`, the form of the answer; or the parameter `output_schema`.
 
     The answer is in `text` (and `data`, with a schema); `steps` are the calls that were made,
@@ -155,7 +157,7 @@ async def _answer(
         async with _model(index, parameters, services) as (model, terms):
             equipment = Equipment(
                 model,
-                tools_of(services.attached("tool")),
+                await tools_of(services.attached("tool"), index),
                 _messages(parameters),
                 terms,
                 await _output(index, parameters, services),

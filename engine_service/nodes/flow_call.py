@@ -1,6 +1,7 @@
 """`flow.call`: runs another workflow, and goes on with what it gives."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal, cast
 
@@ -17,6 +18,7 @@ from engine_service.sdk.node import (
     ItemFailure,
     NodeInput,
     NodeParameters,
+    Offer,
     Outcome,
     Services,
     Waiting,
@@ -75,6 +77,9 @@ class FlowCall(ActionNode[CallParameters]):
       An item whose run fails is a failing item (`on_error` says what becomes of it).
     - `once`: one run with all items.
 
+    Attached to an `ai.agent` as a tool it takes what the form of its workflow asks for, unless
+    `input` says what the model is to fill in (`$fromAI`). The agent waits for its end at no cost.
+
     Cancelling this run cancels what it waits for. With `wait` off the output is an item for each
     run: `{run_id, workflow_id}`; those runs go their own way. At most 16 calls stand inside each
     other.
@@ -85,6 +90,7 @@ class FlowCall(ActionNode[CallParameters]):
     title = "Call a workflow"
     effect = Effect.KEYED
     rehearses = True
+    offers_tools = True
     verbatim = ("definition",)
     examples: ClassVar[tuple[JsonObject, ...]] = (
         {"workflow": "Send an offer", "input": {"customer": "{{ $json.id }}"}, "timeout": 3600},
@@ -95,6 +101,10 @@ class FlowCall(ActionNode[CallParameters]):
         "child workflow", "invoke",
         "调用", "子工作流", "执行工作流", "运行另一个工作流",
     )  # fmt: skip
+
+    @classmethod
+    def attaches_as(cls) -> tuple[str, ...]:
+        return ("tool",)
 
     @classmethod
     def ports(cls, parameters: JsonObject) -> tuple[str, ...]:
@@ -111,8 +121,9 @@ class FlowCall(ActionNode[CallParameters]):
     async def run(self, given: NodeInput[CallParameters], services: Services) -> Outcome:
         parameters = given.parameters_for(0)
         if given.resumption is not None:
-            answer = given.resumption.answer
-            return Done({TIMEOUT: given.items}) if answer is None else _ended(parameters, answer)
+            return _ended_or_late(given, parameters, given.resumption.answer)
+        if given.asked is not None:
+            given = replace(given, inputs={MAIN: [{"json": given.asked.arguments}]})
         if parameters.mode == "each" and len(given.items) > MOST_CHILDREN:
             message = f"More than {MOST_CHILDREN} runs at once: put a flow.loop before this node."
             return Failed("too_many_items", message)
@@ -133,6 +144,18 @@ class FlowCall(ActionNode[CallParameters]):
         ]
         return Done({MAIN: started})
 
+    async def offers(self, parameters: CallParameters, services: Services) -> Sequence[Offer]:
+        callee = await _find(parameters.definition or parameters.workflow, services.workflows)
+        form = services.workflows.form(callee) or {"type": "object", "properties": {}}
+        return [
+            Offer(
+                "",
+                f"Runs the workflow {callee.name!r} and gives its result.",
+                form,
+                repeatable=True,
+            )
+        ]
+
     def plan(self, parameters: CallParameters) -> str:
         name = parameters.workflow if isinstance(parameters.workflow, str) else ""
         return f"Call the workflow {name}" if name else "Call a workflow that is written out"
@@ -151,9 +174,12 @@ async def _children(
         what = parameters.definition or parameters.workflow
         key = what if isinstance(what, str) else repr(what)
         if key not in known:
-            found = workflows.find(what) if isinstance(what, str) else workflows.compose(what)
-            known[key] = await found
+            known[key] = await _find(what, workflows)
         yield workflows.child(known[key], items)
+
+
+async def _find(what: str | JsonObject, workflows: Workflows) -> Callee:
+    return await (workflows.find(what) if isinstance(what, str) else workflows.compose(what))
 
 
 def _portions(given: NodeInput[CallParameters]) -> Iterator[tuple[int, list[Item]]]:
@@ -171,6 +197,18 @@ def _portions(given: NodeInput[CallParameters]) -> Iterator[tuple[int, list[Item
 
 def _until(parameters: CallParameters, now: datetime) -> datetime | None:
     return now + timedelta(seconds=parameters.timeout) if parameters.timeout else None
+
+
+def _ended_or_late(
+    given: NodeInput[CallParameters], parameters: CallParameters, answer: JsonObject | None
+) -> Outcome:
+    """What becomes of a wait; a model is told that time ran out, others leave by their port."""
+    if answer is not None:
+        return _ended(parameters, answer)
+    if given.asked is not None:
+        message = f"The workflow did not end within {parameters.timeout:g} seconds."
+        return Failed("timeout", message)
+    return Done({TIMEOUT: given.items})
 
 
 def _ended(parameters: CallParameters, answer: JsonObject) -> Outcome:

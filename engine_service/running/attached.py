@@ -21,6 +21,7 @@ from engine_service.sdk.model_argument import ModelArgument
 from engine_service.sdk.node import (
     MAIN,
     ActionNode,
+    Asked,
     Attached,
     Credentials,
     Failed,
@@ -29,6 +30,7 @@ from engine_service.sdk.node import (
     NodeInput,
     NodeParameters,
     NodeType,
+    Offer,
     Outcome,
     PureNode,
     Resumption,
@@ -159,6 +161,9 @@ class _AttachedNode:
         own = replace(users, credentials=credentials, emit=emit, log=write)
         return replace(own, attached=self._owned.by(self._node, own))
 
+    async def offers(self, index: int) -> Sequence[Offer]:
+        return await self.type.offers(await self.fill(index), self.services)
+
     async def fill(self, index: int) -> NodeParameters:
         return (await self._given(index, {})).parameters_for(0)
 
@@ -168,12 +173,15 @@ class _AttachedNode:
         arguments: JsonObject,
         call: str,
         resumption: Resumption | None = None,
+        offer: str | None = None,
     ) -> Outcome:
+        # What it offered has arguments of its own, which its author's expressions must not see.
+        asked = None if offer is None else Asked(offer, arguments)
         try:
-            given = await self._given(index, arguments)
+            given = await self._given(index, arguments if asked is None else {})
         except NodeError as error:
             return error.failure
-        given = replace(given, resumption=resumption)
+        given = replace(given, resumption=resumption, asked=asked)
         if self._node.is_pure:
             return compute(self._node, given)
         users = self._users

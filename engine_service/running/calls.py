@@ -194,6 +194,9 @@ class _NodeCalls:
         with _as_failure():
             return self._remember(self._calls.compose(self._caller, definition))
 
+    def form(self, callee: Callee) -> JsonObject | None:
+        return self._known[callee].form(callee.trigger_node_id)
+
     def child(self, callee: Callee, items: list[Item]) -> ChildRun:
         if self._caller.run.depth + 1 >= MOST_DEEP:
             message = f"Workflows call each other more than {MOST_DEEP} deep."

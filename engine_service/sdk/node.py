@@ -34,6 +34,8 @@ from pydantic import BaseModel, ConfigDict
 from engine_service.sdk.failure import Failed as Failed
 from engine_service.sdk.failure import NodeError as NodeError
 from engine_service.sdk.model_argument import ModelArgument
+from engine_service.sdk.offer import Asked as Asked
+from engine_service.sdk.offer import Offer as Offer
 from engine_service.sdk.outcome import Callee as Callee
 from engine_service.sdk.outcome import ChildRun as ChildRun
 from engine_service.sdk.outcome import Done as Done
@@ -112,6 +114,7 @@ class NodeInput(Generic[P]):
         run: `{"id", "mode", "workflow_id", "workflow_name", "trigger"}`.
         now: The moment this node runs, aware, in the workflow's time zone.
         resumption: Set when the node had returned `Waiting` before.
+        asked: Set when it runs as a tool that it had offered to a model.
         scope: Gives what the node's expressions see (engine_service.expressions.Scope), for nodes
             that run an author's code; made only when it is asked for.
     """
@@ -123,6 +126,7 @@ class NodeInput(Generic[P]):
     run: Mapping[str, str]
     now: datetime
     resumption: Resumption | None = None
+    asked: Asked | None = None
     scope: Callable[[], Any] | None = None
 
     @property
@@ -158,6 +162,14 @@ class Attached(Protocol):
         """What it may use itself: its own credentials, and what is attached to it."""
         ...
 
+    async def offers(self, index: int) -> Sequence[Offer]:
+        """The tools that it offers of its own, for an item of the node that it is attached to.
+
+        Raises:
+            NodeError: Nobody can tell, or its parameters cannot be filled.
+        """
+        ...
+
     async def fill(self, index: int) -> NodeParameters:
         """Its parameters, filled for an item of the node that it is attached to.
 
@@ -172,6 +184,7 @@ class Attached(Protocol):
         arguments: JsonObject,
         call: str,
         resumption: Resumption | None = None,
+        offer: str | None = None,
     ) -> Outcome:
         """Run it as a tool, with what a model said.
 
@@ -180,6 +193,8 @@ class Attached(Protocol):
             arguments: Values by name; the tool's item has them over that item's fields.
             call: Which call it is: part of its idempotency key.
             resumption: Set when it had returned `Waiting`.
+            offer: Which of its offers is meant; then the arguments are for that one alone, and its
+                item has none of them.
         """
         ...
 
@@ -209,6 +224,7 @@ class NodeType(ABC, Generic[P]):
         verbatim: Names of parameters in which braces are the author's own and nothing is filled.
         credential_types: Types of credentials it can use, any one of them.
         needs_credential: It can do nothing without one.
+        offers_tools: It knows itself what it takes from a model: `offers` says it.
         attachments: What it takes from nodes that are attached to it: how many at most, by kind
             (`shared.attachments`).
     """
@@ -227,6 +243,7 @@ class NodeType(ABC, Generic[P]):
     verbatim: ClassVar[tuple[str, ...]] = ()
     credential_types: ClassVar[tuple[str, ...]] = ()
     needs_credential: ClassVar[bool] = False
+    offers_tools: ClassVar[bool] = False
     attachments: ClassVar[Mapping[str, int]] = {}
 
     @classmethod
@@ -234,6 +251,15 @@ class NodeType(ABC, Generic[P]):
         """As what it can be attached: a node that makes items from items serves as a tool."""
         is_tool = cls.inputs == (MAIN,) and cls.family() not in _NO_TOOLS
         return ("tool",) if is_tool else ()
+
+    async def offers(self, parameters: P, services: Services) -> Sequence[Offer]:
+        """The tools that a node with these parameters offers to a model.
+
+        Raises:
+            NodeError: Nobody can tell.
+        """
+        del parameters, services
+        return ()
 
     @classmethod
     def family(cls) -> str:
@@ -286,6 +312,20 @@ class AttachedNode(NodeType[P]):
     @classmethod
     def attaches_as(cls) -> tuple[str, ...]:
         return (cls.kind,)
+
+
+class ToolSource(AttachedNode[P]):
+    """A node that is a source of tools for the agent it is attached to, and nothing else."""
+
+    kind = "tool"
+    offers_tools = True
+
+    @abstractmethod
+    async def offers(self, parameters: P, services: Services) -> Sequence[Offer]: ...
+
+    @abstractmethod
+    async def run(self, given: NodeInput[P], services: Services) -> Outcome:
+        """Do what `given.asked` says; cancellation may come at any await."""
 
 
 class ActionNode(NodeType[P]):

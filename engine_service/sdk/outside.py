@@ -229,6 +229,10 @@ class Workflows(Protocol):
         """
         ...
 
+    def form(self, callee: Callee) -> JsonObject | None:
+        """What its trigger's form asks for, as JSON Schema; None when it has none."""
+        ...
+
     def child(self, callee: Callee, items: list[Item]) -> ChildRun:
         """A run of it, not begun: give it to `Waiting`, `start` or `run`.
 
@@ -263,6 +267,9 @@ class NoWorkflows:
 
     async def compose(self, definition: JsonObject) -> Callee:
         raise _nothing_to_call(definition)
+
+    def form(self, callee: Callee) -> JsonObject | None:
+        raise _nothing_to_call(callee)
 
     def child(self, callee: Callee, items: list[Item]) -> ChildRun:
         return ChildRun(callee, items)

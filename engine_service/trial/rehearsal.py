@@ -207,6 +207,9 @@ class _TriedWorkflows:
     async def compose(self, definition: JsonObject) -> Callee:
         return await self._real.compose(definition)
 
+    def form(self, callee: Callee) -> JsonObject | None:
+        return self._real.form(callee)
+
     def child(self, callee: Callee, items: list[Item]) -> ChildRun:
         return self._real.child(callee, items)
 

@@ -12,6 +12,7 @@ from engine_service.sdk.blob import Blobs, NoBlobs
 from engine_service.sdk.node import (
     MAIN,
     ActionNode,
+    Asked,
     Credentials,
     Done,
     HttpClient,
@@ -52,6 +53,7 @@ def given(
     *,
     now: datetime = NOW,
     resumption: Resumption | None = None,
+    asked: Asked | None = None,
 ) -> NodeInput[Any]:
     """What a node is given."""
     each = [parameters] if isinstance(parameters, dict) else list(parameters)
@@ -72,6 +74,7 @@ def given(
         },
         now=now,
         resumption=resumption,
+        asked=asked,
     )
 
 

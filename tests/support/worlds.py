@@ -1,13 +1,14 @@
 """Outsides for tests of any node: one that answers at once, one that hangs, one that is away."""
 
 import asyncio
+import json
 import socket
 import ssl
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 from engine_service.code.sandbox import SandboxResult
 from engine_service.sdk.node import (
@@ -47,6 +48,8 @@ class Answering:
     async def send(self, request: HttpRequest) -> HttpResponse:
         if "rss" in request.headers.get("accept", ""):
             return HttpResponse(200, {"content-type": "application/rss+xml"}, FEED, request.url)
+        if "event-stream" in request.headers.get("accept", ""):
+            return _as_tool_server(request)
         if "list-type=2" in request.url:
             return HttpResponse(200, {"content-type": "application/xml"}, BUCKET, request.url)
         body = b'{"ok": true, "data": [{"id": 1}], "meta": {"next": null}}'
@@ -85,6 +88,27 @@ class Answering:
 
     async def run_python(self, *given: Any) -> SandboxResult:
         return await self.run(*given)
+
+
+def _as_tool_server(request: HttpRequest) -> HttpResponse:
+    """What a server of tools says that speaks an older MCP."""
+    asked: JsonObject = json.loads(cast("bytes", request.body))
+    results: JsonObject = {
+        "initialize": {
+            "protocolVersion": "2025-06-18",
+            "capabilities": {"tools": {}},
+            "serverInfo": {"name": "tools", "version": "1"},
+        },
+        "tools/list": {"tools": []},
+        "tools/call": {"content": [{"type": "text", "text": "Found."}]},
+    }
+    method = asked["method"]
+    if "id" not in asked:
+        return HttpResponse(202, {}, b"", request.url)
+    unknown = {"error": {"code": -32601, "message": "unknown"}}
+    told = {"result": results[method]} if method in results else unknown
+    body = json.dumps({"jsonrpc": "2.0", "id": asked["id"], **told}).encode()
+    return HttpResponse(200, {"content-type": "application/json"}, body, request.url)
 
 
 class Hanging(Answering):
