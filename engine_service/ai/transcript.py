@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
+from engine_service.ai.memory import Recollection
 from engine_service.ai.tools import Result
 from engine_service.sdk.node import Services
 from shared.llm import Message, Native, Reply, ToolCall, Usage
@@ -39,6 +40,7 @@ class Transcript:
         calls: How far a call has come that has no result, by its key.
         results: What calls came to, by key.
         answer: What the agent gave in the end.
+        recalled: What its memories knew at first.
     """
 
     item: int
@@ -46,6 +48,13 @@ class Transcript:
     calls: dict[str, CallState] = field(default_factory=dict[str, CallState])
     results: dict[str, Result] = field(default_factory=dict[str, Result])
     answer: Item | None = None
+    recalled: Recollection | None = None
+
+    async def recalling(self, recalled: Recollection, services: Services) -> None:
+        """Write down what memories knew."""
+        self.recalled = recalled
+        step = {"turns": [list(turn) for turn in recalled.turns], "notes": recalled.notes}
+        await services.progress.note({"item": self.item, "recalled": step})
 
     async def replied(self, reply: Reply, services: Services) -> Turn:
         """Write a reply down."""
@@ -84,6 +93,9 @@ def transcripts_of(steps: Iterable[JsonObject], count: int) -> Sequence[Transcri
 def _add(transcript: Transcript, step: JsonObject) -> None:
     if "turn" in step:
         transcript.turns.append(_turn_of(step["turn"]))
+    elif "recalled" in step:
+        turns = [(question, answer) for question, answer in step["recalled"]["turns"]]
+        transcript.recalled = Recollection(turns, step["recalled"]["notes"])
     elif "answer" in step:
         transcript.answer = step["answer"]
     elif "result" in step:

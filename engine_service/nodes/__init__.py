@@ -5,7 +5,9 @@ from typing import Any
 from engine_service.nodes.ai_agent import AiAgent
 from engine_service.nodes.ai_chat import AiChat
 from engine_service.nodes.ai_classify import AiClassify
+from engine_service.nodes.ai_embed import AiEmbed
 from engine_service.nodes.ai_extract import AiExtract
+from engine_service.nodes.ai_retrieve import AiRetrieve
 from engine_service.nodes.ai_summarize import AiSummarize
 from engine_service.nodes.code_javascript import CodeJavascript
 from engine_service.nodes.code_python import CodePython
@@ -50,6 +52,10 @@ from engine_service.nodes.human_approval import HumanApproval
 from engine_service.nodes.human_form import HumanForm
 from engine_service.nodes.mcp_call import McpCall
 from engine_service.nodes.mcp_tools import McpTools
+from engine_service.nodes.memory_buffer import MemoryBuffer
+from engine_service.nodes.memory_kv import MemoryKv
+from engine_service.nodes.memory_summary import MemorySummary
+from engine_service.nodes.memory_vector import MemoryVector
 from engine_service.nodes.model_chat import ModelChat
 from engine_service.nodes.notion_page import NotionPage
 from engine_service.nodes.openapi_call import OpenApiCall
@@ -109,8 +115,14 @@ NODES: tuple[type[NodeType[Any]], ...] = (
     AiChat,
     AiAgent,
     AiClassify,
+    AiEmbed,
     AiExtract,
+    AiRetrieve,
     AiSummarize,
+    MemoryBuffer,
+    MemoryKv,
+    MemorySummary,
+    MemoryVector,
     ModelChat,
     ParserJson,
     McpTools,

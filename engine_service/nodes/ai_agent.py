@@ -1,9 +1,9 @@
 """`ai.agent`: lets a language model use tools until it has an answer."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from decimal import Decimal
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -18,6 +18,8 @@ from engine_service.ai.asking import (
     sample_usage,
     shown,
 )
+from engine_service.ai.memory import Recollection, Talk, recall_all, remember_all
+from engine_service.ai.models import attached_models
 from engine_service.ai.tools import tools_of
 from engine_service.ai.transcript import Transcript, Turn, transcripts_of
 from engine_service.sdk.node import (
@@ -34,8 +36,7 @@ from engine_service.sdk.node import (
 )
 from engine_service.values.samples import sample_of
 from shared.errors import AppError
-from shared.llm import Message, Model, OutputSchema, Usage
-from shared.llms.chain import Chain
+from shared.llm import Budget, Message, Model, OutputSchema, Usage
 from shared.workflow import Item, JsonObject
 
 
@@ -74,6 +75,8 @@ class AiAgent(ActionNode[AgentParameters]):
       arguments are checked before the tool runs, and stand in the tool's `$json` too. A `flow.call`
       that asks for nothing takes what the form of its workflow asks for; `mcp.tools` brings the
       tools of a server.
+    - `memory`: a `memory.buffer`, `memory.summary`, `memory.kv` or `memory.vector`, or several.
+      What they know of the conversation comes before the question; question and answer are kept.
     - `parser`: a `parser.json`, the form of the answer; or the parameter `output_schema`.
 
     The answer is in `text` (and `data`, with a schema); `steps` are the calls that were made,
@@ -92,7 +95,7 @@ class AiAgent(ActionNode[AgentParameters]):
     title = "Agent"
     effect = Effect.KEYED
     credential_types = KEYS
-    attachments: ClassVar[Mapping[str, int]] = {"model": 5, "tool": 50, "parser": 1}
+    attachments: ClassVar[Mapping[str, int]] = {"model": 5, "tool": 50, "memory": 3, "parser": 1}
     examples: ClassVar[tuple[JsonObject, ...]] = (
         {"system": "You help customers of a shop.", "prompt": "{{ $json.message }}"},
         {
@@ -146,7 +149,7 @@ class AiAgent(ActionNode[AgentParameters]):
 
 
 async def _answer(
-    transcript: Transcript, given: NodeInput[AgentParameters], services: Services, budget: Any
+    transcript: Transcript, given: NodeInput[AgentParameters], services: Services, budget: Budget
 ) -> Item | Failed | Waiting:
     """What the agent gives for one item."""
     if transcript.answer is not None:
@@ -155,30 +158,48 @@ async def _answer(
     parameters = given.parameters_for(index)
     try:
         async with _model(index, parameters, services) as (model, terms):
+            talk = Talk(
+                index,
+                given.items[index]["json"],
+                parameters.prompt,
+                given.run,
+                given.now,
+                f"{services.idempotency_key}:{index}",
+                model,
+                terms,
+                budget,
+            )
+            recalled = await _recalled(transcript, talk, services)
             equipment = Equipment(
                 model,
                 await tools_of(services.attached("tool"), index),
-                _messages(parameters),
+                [*recalled.messages(parameters.system), Message.user(parameters.prompt)],
                 terms,
                 await _output(index, parameters, services),
                 budget,
                 parameters.max_iterations,
             )
             came_to = await work(equipment, transcript, Given(index, given.resumption, services))
+            if isinstance(came_to, Waiting):
+                return came_to
+            await remember_all(services.attached("memory"), talk, came_to.message.text)
     except AppError as error:
         return failed(error)
     except NodeError as error:
         return error.failure
-    if isinstance(came_to, Waiting):
-        return came_to
     answer: Item = {"json": _shown(came_to, transcript, equipment.output), "paired_item": index}
     await transcript.answered(answer, services)
     return answer
 
 
-def _messages(parameters: AgentParameters) -> Sequence[Message]:
-    asked = [Message.user(parameters.prompt)]
-    return [Message.system(parameters.system), *asked] if parameters.system else asked
+async def _recalled(transcript: Transcript, talk: Talk, services: Services) -> Recollection:
+    """What memories know; what they knew, after a crash or a wait."""
+    memories = services.attached("memory")
+    if transcript.recalled is not None or not memories:
+        return transcript.recalled or Recollection()
+    recalled = await recall_all(memories, talk)
+    await transcript.recalling(recalled, services)
+    return recalled
 
 
 @asynccontextmanager
@@ -186,20 +207,12 @@ async def _model(
     index: int, parameters: AgentParameters, services: Services
 ) -> AsyncGenerator[tuple[Model, ModelParameters]]:
     """The models that are attached as one, or else the one that is named; and how it writes."""
-    attached = services.attached("model")
-    async with AsyncExitStack() as stack:
-        if not attached:
-            yield (
-                await stack.enter_async_context(open_model(parameters.model, services)),
-                parameters,
-            )
+    async with attached_models(index, services) as attached:
+        if attached is not None:
+            yield attached
             return
-        terms = [cast("ModelParameters", await one.fill(index)) for one in attached]
-        models = [
-            await stack.enter_async_context(open_model(term.model, one.services))
-            for term, one in zip(terms, attached, strict=True)
-        ]
-        yield models[0] if len(models) == 1 else Chain(models), terms[0]
+    async with open_model(parameters.model, services) as model:
+        yield model, parameters
 
 
 async def _output(

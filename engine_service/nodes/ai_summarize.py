@@ -1,6 +1,5 @@
 """`ai.summarize`: makes long texts short."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar
@@ -17,6 +16,7 @@ from engine_service.ai.asking import (
     sample_usage,
     shown,
 )
+from engine_service.ai.pieces import pieces
 from engine_service.sdk.node import MAIN, ActionNode, Done, Effect, NodeInput, Outcome, Services
 from shared.llm import Budget, Message, Model, Request, Usage
 from shared.workflow import Item, JsonObject
@@ -140,21 +140,3 @@ async def _summary(index: int, parameters: SummarizeParameters, services: Servic
         text = await summing.shorten("\n\n".join(parts))
     told: JsonObject = {"text": text, "parts": first, "model": summing.named}
     return {"json": {**told, "usage": shown(summing.used)}, "paired_item": index}
-
-
-def pieces(text: str, longest: int) -> Sequence[str]:
-    """A text in parts, cut where a paragraph, a sentence or at least a word ends."""
-    parts: list[str] = []
-    rest = text.strip()
-    while len(rest) > longest:
-        cut = next(
-            (
-                at + len(sign)
-                for sign in ("\n\n", "\n", "。", ". ", " ")
-                if (at := rest.rfind(sign, longest // 2, longest)) > 0
-            ),
-            longest,
-        )
-        parts.append(rest[:cut].strip())
-        rest = rest[cut:].strip()
-    return [*parts, rest]

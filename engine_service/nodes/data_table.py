@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from engine_service.sdk.node import (
     MAIN,
@@ -15,26 +15,11 @@ from engine_service.sdk.node import (
     Outcome,
     Services,
 )
-from engine_service.sdk.tenant_data import Choice, Condition, Operator
+from engine_service.values.choosing import RowCondition, choice_of
 from shared.workflow import Item, JsonObject
 
 _NAME = r"^[A-Za-z_][A-Za-z0-9_-]{0,62}$"
 _WRITES_ITEMS = ("insert", "upsert")
-
-
-class RowCondition(BaseModel):
-    """A condition on a field of a row."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    field: str = Field(min_length=1, description="A field, or `id`, `created_at`, `updated_at`")
-    operator: Operator = Field(
-        default="equals",
-        description="`gt` and its kin compare numbers with numbers and texts with texts; "
-        "`contains` looks into texts and does not mind capitals; `empty` and `filled` take no "
-        "value",
-    )
-    value: Any = Field(default=None, description="What it is compared with")
 
 
 class TableParameters(NodeParameters):
@@ -169,10 +154,7 @@ async def _operate(
     parameters: TableParameters, row: JsonObject, at: int, services: Services
 ) -> list[JsonObject]:
     data, table, key = services.data, parameters.table, f"{services.idempotency_key}#{at}"
-    choice = Choice(
-        [Condition(one.field, one.operator, one.value) for one in parameters.where],
-        parameters.any_of,
-    )
+    choice = choice_of(parameters.where, parameters.any_of)
     match parameters.operation:
         case "insert":
             return await data.insert(table, [row], key)

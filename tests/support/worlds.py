@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +21,7 @@ from engine_service.sdk.node import (
     Place,
 )
 from shared.errors import Unavailable
-from shared.llm import Delta, Finish, Model, Reply, Request, Usage
+from shared.llm import Budget, Delta, Embedder, Embeddings, Finish, Model, Reply, Request, Usage
 from shared.llm import Done as Finished
 from shared.workflow import JsonObject
 from tests.support.accounts import Accounts
@@ -29,6 +29,7 @@ from tests.support.file_store import FileStore
 from tests.support.other_workflows import OtherWorkflows
 from tests.support.run_node import services
 from tests.support.tenant_data import EmptyData
+from tests.support.tenant_memory import EmptyMemory
 
 # Families that speak other protocols than HTTP. Nobody answers them here; they have tests of their
 # own with real servers.
@@ -58,6 +59,14 @@ class Answering:
     async def get(self, names: str) -> Model:
         assert names
         return self
+
+    async def get_embedder(self, name: str) -> Embedder:
+        assert name
+        return self
+
+    async def embed(self, texts: Sequence[str], *, budget: Budget | None = None) -> Embeddings:
+        assert budget
+        return Embeddings(self.name, [[1.0, 0.0]] * len(texts), Usage(1))
 
     async def complete(self, request: Request) -> Reply:
         raise AssertionError("nodes stream")
@@ -135,6 +144,10 @@ class Hanging(Answering):
         async for delta in super().stream(request):
             yield delta
 
+    async def embed(self, texts: Sequence[str], *, budget: Budget | None = None) -> Embeddings:
+        await self._hang()
+        return await super().embed(texts, budget=budget)
+
     async def run(self, *_: Any) -> SandboxResult:
         await self._hang()
         return await super().run()
@@ -156,6 +169,9 @@ class Failing(Answering):
 
     async def get(self, names: str) -> Model:
         raise Unavailable(f"{names} is away")
+
+    async def get_embedder(self, name: str) -> Embedder:
+        raise Unavailable(f"{name} is away")
 
     async def run(self, *_: Any) -> SandboxResult:
         raise Unavailable("The sandbox is away")
@@ -200,7 +216,8 @@ def _world(world: Answering, node_type: type[NodeType[Any]]) -> Any:
     made = services(
         http=world, models=world, sandbox=world, network=world, credentials=credentials, blobs=FILES
     )
-    return replace(made, workflows=OtherWorkflows(world.run), data=EmptyData(world.before))
+    made = replace(made, workflows=OtherWorkflows(world.run), data=EmptyData(world.before))
+    return replace(made, memory=EmptyMemory(world.before))
 
 
 def answering(node_type: type[NodeType[Any]]) -> Any:

@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from engine_service.nodes.ai_chat import AiChat
+from engine_service.nodes.ai_embed import AiEmbed
 from engine_service.sdk.node import Done, Failed, Outcome
 from engine_service.vault.keychain import Keychain
 from engine_service.vault.sealing import Vault
@@ -30,9 +31,16 @@ async def server() -> AsyncIterator[LlmServer]:
 
 
 async def chat(
-    database: Database, server: LlmServer, *, kind: str, model: str, hosts: str, allowed: str
+    database: Database,
+    server: LlmServer,
+    *,
+    kind: str,
+    model: str,
+    hosts: str,
+    allowed: str,
+    node_type: Any = AiChat,
 ) -> Outcome:
-    """What `ai.chat` gives with a credential; the operator has accounts, too."""
+    """What a node gives with a credential; the operator has accounts, too."""
     http = GuardedHttpClient(AllowList.parse([allowed]))
     keychain = Keychain(database, Vault.parse(KEYS), http, SystemClock())
     operators = LlmSettings(
@@ -52,8 +60,8 @@ async def chat(
     opened = keychain.of("ten_a", {kind: stored.id})
     try:
         return await run_action(
-            AiChat,
-            given(AiChat, {"prompt": "Hi", "model": model}),
+            node_type,
+            given(node_type, {"prompt" if node_type is AiChat else "text": "Hi", "model": model}),
             type(node)(node.http, None, models, "k", node.emit, node.log, credentials=opened),
         )
     finally:
@@ -78,6 +86,19 @@ async def test_a_credential_pays_for_the_call(
     assert jsons(outcome)[0]["text"] == "Hello"
     [asked] = server.asked
     assert asked.path.startswith("/own/")
+    assert OWN in str(asked.headers)
+    assert OPERATORS not in str(asked.headers)
+
+
+async def test_a_credential_pays_for_vectors(app_database: Database, server: LlmServer) -> None:
+    server.script.append(say())
+    outcome = await chat(
+        app_database, server, kind="openai.key", model="openai:text-embedding-3-small", hosts="",
+        allowed="127.0.0.1", node_type=AiEmbed,
+    )  # fmt: skip
+    assert jsons(outcome)[0]["dimensions"] == 2
+    [asked] = server.asked
+    assert asked.path == "/own/v1/embeddings"
     assert OWN in str(asked.headers)
     assert OPERATORS not in str(asked.headers)
 

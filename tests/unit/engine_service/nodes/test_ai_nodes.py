@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from engine_service.ai.pieces import pieces
 from engine_service.nodes.ai_chat import AiChat
 from engine_service.nodes.ai_classify import AiClassify
 from engine_service.nodes.ai_extract import AiExtract
-from engine_service.nodes.ai_summarize import AiSummarize, pieces
+from engine_service.nodes.ai_summarize import AiSummarize
 from engine_service.sdk.node import Done, Failed
 from shared.llms import LlmSettings, Models
 from shared.workflow import JsonObject
