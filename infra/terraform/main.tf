@@ -208,10 +208,11 @@ module "engine" {
   }
 
   environment = merge({
-    ENGINE_BLOB_URL   = module.data.files_url
-    ENGINE_HOST       = "0.0.0.0"
-    ENGINE_PORT       = tostring(local.ports.engine)
-    ENGINE_PUBLIC_URL = "https://${var.domain_name}"
+    ENGINE_BLOB_URL        = module.data.files_url
+    ENGINE_HOST            = "0.0.0.0"
+    ENGINE_LAG_LOG_SECONDS = "30"
+    ENGINE_PORT            = tostring(local.ports.engine)
+    ENGINE_PUBLIC_URL      = "https://${var.domain_name}"
   }, var.settings.engine)
 
   secrets = merge(local.shared_secrets, {
@@ -236,6 +237,7 @@ module "observability" {
   alarm_email       = var.alarm_email
   cluster_name      = aws_ecs_cluster.mesh.name
   services          = keys(local.ports)
+  queue_lag         = var.engine_queue_lag != null
   load_balancer     = module.edge.load_balancer_metric_name
   database_id       = module.data.database_id
   database_max_gb   = var.database == null ? 0 : var.database.storage_gb

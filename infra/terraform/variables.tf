@@ -125,9 +125,9 @@ variable "given_secrets" {
 }
 
 variable "engine_queue_lag" {
-  description = "CloudWatch metric of the engine's queue lag to scale on besides CPU; null scales on CPU alone"
-  type        = object({ namespace = string, metric = string, target_seconds = number })
-  default     = null
+  description = "Lag of the queue above which engines are added, besides those that CPU wants; null scales on CPU alone"
+  type        = object({ threshold_seconds = number })
+  default     = { threshold_seconds = 10 }
 }
 
 variable "log_retention_days" {

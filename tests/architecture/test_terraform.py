@@ -201,6 +201,35 @@ def test_services_find_each_other_by_the_names_they_are_told() -> None:
     assert set(module("gateway")["clients"]) == {"edge"}
 
 
+def test_the_metric_of_the_queues_lag_is_made_of_the_line_that_engines_write() -> None:
+    scaling = "modules/service/scaling.tf"
+    found = resource(scaling, "aws_cloudwatch_log_metric_filter", "queue_lag")
+    pattern = re.fullmatch(r'{ \$\.event = \\?"(\w+)\\?" }', found["pattern"])
+    [made] = found["metric_transformation"]
+    source = (TERRAFORM.parents[1] / "engine_service/running/housekeeping.py").read_text()
+    written = re.search(r'log\.info\("(\w+)", (\w+)=round\(lag', source)
+    assert written
+    assert pattern
+    assert (pattern[1], made["value"]) == (written[1], f"$.{written[2]}")
+    alarm = resource(scaling, "aws_cloudwatch_metric_alarm", "queue_lag")
+    assert (alarm["namespace"], alarm["metric_name"]) == (made["namespace"], made["name"])
+    assert alarm["statistic"] == "Maximum"  # every engine says the same figure
+    assert "ENGINE_LAG_LOG_SECONDS" in plain_settings("engine")
+    assert int(re.findall(r'"ENGINE_LAG_LOG_SECONDS": "(\d+)"', str(module("engine")))[0]) <= 60
+    watched = str(locals_of("modules/observability/main.tf")["queue_alarms"])
+    assert made["name"].replace("${var.name}", "engine") in watched
+
+
+def test_lag_adds_tasks_in_steps_that_meet() -> None:
+    policy = resource("modules/service/scaling.tf", "aws_appautoscaling_policy", "queue_lag")
+    assert policy["policy_type"] == "StepScaling"
+    [steps] = policy["step_scaling_policy_configuration"]
+    first, second = steps["step_adjustment"]
+    assert first["metric_interval_lower_bound"] == 0
+    assert first["metric_interval_upper_bound"] == second["metric_interval_lower_bound"]
+    assert 0 < first["scaling_adjustment"] < second["scaling_adjustment"]
+
+
 def test_all_three_services_are_watched() -> None:
     assert module("observability")["services"] == "${keys(local.ports)}"
     assert set(locals_of("main.tf")["ports"]) == set(SERVICES)

@@ -24,6 +24,9 @@ locals {
         [".", "MemoryUtilization", ".", ".", ".", ".", { stat = "Maximum" }],
       ]
     }],
+    !var.queue_lag ? [] : [{
+      title = "Queue lag", metrics = [["Flowloom/${var.name}", "engine-queue-lag", { stat = "Maximum" }]]
+    }],
     var.database_id == null ? [] : [{
       title = "PostgreSQL", metrics = [
         ["AWS/RDS", "CPUUtilization", "DBInstanceIdentifier", var.database_id, { stat = "Average" }],

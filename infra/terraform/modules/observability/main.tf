@@ -49,6 +49,15 @@ locals {
     }
   }
 
+  # Engines are added long before; this says that it does not help.
+  queue_alarms = !var.queue_lag ? {} : {
+    "engine-queue-lag" = {
+      namespace  = "Flowloom/${var.name}", metric = "engine-queue-lag", statistic = "Maximum", threshold = 60, minutes = 5, above = true
+      dimensions = null
+      meaning    = "Runs have waited for more than a minute although engines were added"
+    }
+  }
+
   database_alarms = var.database_id == null ? {} : {
     "database-cpu" = {
       namespace  = "AWS/RDS", metric = "CPUUtilization", statistic = "Average", threshold = 80, minutes = 10, above = true
@@ -77,7 +86,7 @@ locals {
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {
-  for_each = merge(local.service_alarms, local.edge_alarms, local.database_alarms, local.redis_alarms)
+  for_each = merge(local.service_alarms, local.edge_alarms, local.queue_alarms, local.database_alarms, local.redis_alarms)
 
   alarm_name          = "${var.name}-${each.key}"
   alarm_description   = "${each.value.meaning}. See docs/operations.md."

@@ -28,6 +28,11 @@ variable "services" {
   type        = list(string)
 }
 
+variable "queue_lag" {
+  description = "Whether there is a metric of the queue's lag"
+  type        = bool
+}
+
 variable "load_balancer" {
   description = "The load balancer in metrics"
   type        = string

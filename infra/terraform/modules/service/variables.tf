@@ -76,8 +76,8 @@ variable "target_group_arn" {
 }
 
 variable "queue_lag" {
-  description = "Metric of waiting work to scale on; null for none"
-  type        = object({ namespace = string, metric = string, target_seconds = number })
+  description = "Lag of the queue, as the service writes it to its log, above which tasks are added; null for none"
+  type        = object({ threshold_seconds = number })
   default     = null
 }
 
