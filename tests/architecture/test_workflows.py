@@ -92,6 +92,21 @@ def test_every_image_is_scanned() -> None:
     ]
 
 
+def test_every_image_has_a_bill_of_materials_that_is_kept() -> None:
+    done = [str(step.get("run", step.get("uses"))) for step in steps(named("deploy"))]
+    made = next(i for i, step in enumerate(done) if "docker/sbom" in step)
+    assert "for service in gateway agent engine" in done[made]
+    assert "upload-artifact" in done[made + 1]
+    assert "--sbom=true" in "".join(done)
+
+
+def test_what_comes_in_is_audited() -> None:
+    audit = str(workflow(named("test"))["jobs"]["audit"])
+    assert "pip-audit" in audit
+    assert "--require-hashes" in audit
+    assert "npm audit" in audit
+
+
 def test_infrastructure_is_applied_by_hand_and_from_main_only() -> None:
     change = workflow(named("infrastructure"))["jobs"]["change"]
     assert change["if"] == (
