@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine_service.sdk.node import MAIN, Done, Failed, NodeInput, NodeParameters, Outcome, PureNode
+from engine_service.sdk.shape import UNKNOWN, Kind, Shape
 from engine_service.values.attachments import gather
 from engine_service.values.equality import ABSENT, value_key
 from engine_service.values.fields import FieldNames
@@ -104,6 +105,23 @@ class DataAggregate(PureNode[AggregateParameters]):
             return Done({MAIN: [_together(given.items, group, parameters) for group in groups]})
         except ValueError as error:
             return Failed("wrong_name", str(error))
+
+    @classmethod
+    def gives(cls, parameters: JsonObject, given: Shape) -> Shape:
+        try:
+            known = AggregateParameters.model_validate(parameters)
+        except ValidationError:
+            return UNKNOWN
+        names = FieldNames(known.dot_notation)
+        lists = (
+            [known.to]
+            if known.mode == "items"
+            else [field.to or names.last(field.name) for field in known.fields]
+        )
+        if any("{{" in name or "." in name for name in (*lists, *known.group_by)):
+            return UNKNOWN
+        made: dict[str, Kind] = {name: given.fields.get(name, "any") for name in known.group_by}
+        return Shape({**made, **dict.fromkeys(lists, "array")})
 
     @classmethod
     def check(cls, parameters: AggregateParameters) -> Sequence[tuple[str, str, str]]:

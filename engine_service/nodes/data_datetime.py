@@ -16,6 +16,7 @@ from engine_service.sdk.node import (
     Outcome,
     PureNode,
 )
+from engine_service.sdk.shape import UNKNOWN, Kind, Shape
 from engine_service.values import moments
 from engine_service.values.date_formats import BadFormat, format_moment, to_iso
 from engine_service.values.fields import FieldNames
@@ -24,6 +25,7 @@ from shared.workflow import Item, JsonObject
 
 Operation = Literal["now", "format", "add", "subtract", "extract", "between", "round"]
 Part = Literal["year", "quarter", "month", "week", "day", "hour", "minute", "second"]
+_KINDS: Mapping[str, Kind] = {"extract": "number", "between": "any"}
 _OF_WORKFLOW = "workflow"
 _FIELDS: Mapping[Operation, str] = {
     "now": "currentDate",
@@ -167,6 +169,15 @@ class DataDatetime(PureNode[DateTimeParameters]):
                 one["binary"] = item["binary"]
             made.append(one)
         return Done({MAIN: made}, failures)
+
+    @classmethod
+    def gives(cls, parameters: JsonObject, given: Shape) -> Shape:
+        operation = parameters.get("operation", "format")
+        name = parameters.get("to") or _FIELDS.get(operation)
+        if not isinstance(name, str) or "{{" in name or "." in name:
+            return UNKNOWN
+        kept = given if parameters.get("include") == "all" else Shape()
+        return kept.extended({name: _KINDS.get(operation, "string")})
 
     @classmethod
     def check(cls, parameters: DateTimeParameters) -> Sequence[tuple[str, str, str]]:

@@ -28,6 +28,7 @@ class DataLimit(PureNode[LimitParameters]):
     type = "data.limit"
     title = "Limit"
     per_item = False
+    hands_on = True
     examples: ClassVar[tuple[JsonObject, ...]] = (
         {"max_items": 10},
         {"max_items": 1, "keep": "last"},

@@ -16,8 +16,10 @@ from engine_service.sdk.node import (
     Outcome,
     PureNode,
 )
+from engine_service.sdk.shape import UNKNOWN, Kind, Shape, kind_of
 from engine_service.values.field_types import NotOfType, convert
 from engine_service.values.fields import FieldNames
+from engine_service.values.paths import parse_path
 from shared.workflow import Item, JsonObject
 
 AssignedType = Literal["any", "string", "number", "boolean", "array", "object", "date_time"]
@@ -132,6 +134,26 @@ class DataSet(PureNode[SetParameters]):
         return Done({MAIN: made}, failures)
 
     @classmethod
+    def gives(cls, parameters: JsonObject, given: Shape) -> Shape:
+        kept = _kept_shape(parameters, given)
+        if parameters.get("mode") == "json":
+            written = parameters.get("json")
+            if not isinstance(written, dict):
+                return Shape(kept.fields, True)
+            fields = cast("JsonObject", written).items()
+            return kept.extended({_first(name, parameters): _kind(value) for name, value in fields})
+        found: Any = parameters.get("assignments")
+        rows = cast("list[Any]", found) if isinstance(found, list) else []
+        made: dict[str, Kind] = {}
+        for row in rows:
+            if not isinstance(row, dict) or not isinstance(row.get("name"), str):  # pyright: ignore[reportUnknownMemberType] (as an author wrote it)
+                return UNKNOWN
+            assignment = cast("JsonObject", row)
+            name = _first(assignment["name"], parameters)
+            made[name] = "any" if name != assignment["name"] else _assigned_kind(assignment)
+        return kept.extended(made)
+
+    @classmethod
     def check(cls, parameters: SetParameters) -> Sequence[tuple[str, str, str]]:
         if parameters.mode == "json" and parameters.json_output is None:
             return [("/json", "missing", "Mode json needs the object to set.")]
@@ -157,6 +179,43 @@ def _build(
     if parameters.include != "none" and parameters.include_binary and item.get("binary"):
         built["binary"] = item["binary"]
     return built
+
+
+_KINDS: dict[str, Kind] = {
+    "string": "string", "number": "number", "boolean": "boolean", "array": "array",
+    "object": "object", "date_time": "string",
+}  # fmt: skip
+
+
+def _assigned_kind(assignment: JsonObject) -> Kind:
+    return _KINDS.get(str(assignment.get("type", "any"))) or _kind(assignment.get("value"))
+
+
+def _kind(value: Any) -> Kind:
+    """The kind of a value as written; a text may hold an expression that gives anything."""
+    return "any" if isinstance(value, str) and "{{" in value else kind_of(value)
+
+
+def _first(name: str, parameters: JsonObject) -> str:
+    """The field of the item into which a name reaches."""
+    return name if parameters.get("dot_notation") is False else str(parse_path(name)[0])
+
+
+def _kept_shape(parameters: JsonObject, given: Shape) -> Shape:
+    names: Any = parameters.get("fields")
+    listed = [str(name) for name in cast("list[Any]", names)] if isinstance(names, list) else []
+    match parameters.get("include", "none"):
+        case "none":
+            return Shape()
+        case "selected":
+            found: dict[str, Kind] = {
+                name.rpartition(".")[2]: given.fields.get(name, "any") for name in listed
+            }
+            return Shape(found) if not any("{{" in name for name in listed) else UNKNOWN
+        case "except":
+            return given.without(listed)
+        case _:
+            return given
 
 
 def _put(fields: JsonObject, name: str, value: Any, names: FieldNames) -> None:

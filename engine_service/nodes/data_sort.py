@@ -56,6 +56,7 @@ class DataSort(PureNode[SortParameters]):
     type = "data.sort"
     title = "Sort"
     per_item = False
+    hands_on = True
     examples: ClassVar[tuple[JsonObject, ...]] = (
         {"fields": [{"name": "total", "order": "descending"}, {"name": "customer"}]},
         {"mode": "random"},

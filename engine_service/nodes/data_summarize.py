@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine_service.sdk.node import MAIN, Done, Failed, NodeInput, NodeParameters, Outcome, PureNode
+from engine_service.sdk.shape import UNKNOWN, Shape
+from engine_service.sdk.shape import Kind as ValueKind
 from engine_service.values.equality import ABSENT, value_key
 from engine_service.values.field_types import to_text
 from engine_service.values.fields import FieldNames
@@ -13,6 +15,10 @@ from engine_service.values.origins import pairs_of
 from engine_service.values.summaries import SUMMARIES, Kind, summarize
 from shared.workflow import Item, JsonObject
 
+_FIGURES: dict[str, ValueKind] = {
+    "append": "array", "concatenate": "string", "count": "number", "count_unique": "number",
+    "sum": "number",
+}  # fmt: skip
 _DROPPED = str.maketrans("", "", '[]"')
 _SPACED = str.maketrans(" .", "__")
 
@@ -118,6 +124,20 @@ class DataSummarize(PureNode[SummarizeParameters]):
             }
             return Done({MAIN: [nested]})
         return Done({MAIN: [_flat(group, given.items, parameters) for group in groups]})
+
+    @classmethod
+    def gives(cls, parameters: JsonObject, given: Shape) -> Shape:
+        try:
+            known = SummarizeParameters.model_validate(parameters)
+        except ValidationError:
+            return UNKNOWN
+        if known.output == "nested":
+            return UNKNOWN
+        made: dict[str, ValueKind] = {
+            _name(each): _FIGURES.get(each.kind, "any") for each in known.summaries
+        }
+        made.update({_plain(name): given.fields.get(name, "any") for name in known.group_by})
+        return Shape(made)
 
     @classmethod
     def check(cls, parameters: SummarizeParameters) -> Sequence[tuple[str, str, str]]:

@@ -32,6 +32,7 @@ class FlowFilter(PureNode[FilterParameters]):
     Parameters = FilterParameters
     type = "flow.filter"
     title = "Filter"
+    hands_on = True
     examples: ClassVar[tuple[JsonObject, ...]] = (
         {
             "conditions": [

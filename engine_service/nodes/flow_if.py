@@ -38,6 +38,7 @@ class FlowIf(PureNode[IfParameters]):
     type = "flow.if"
     title = "If"
     outputs = ("true", "false")
+    hands_on = True
     examples: ClassVar[tuple[JsonObject, ...]] = (
         {
             "conditions": [

@@ -16,6 +16,7 @@ from engine_service.sdk.node import (
     Outcome,
     PureNode,
 )
+from engine_service.sdk.shape import UNKNOWN, Shape
 from engine_service.values.fields import FieldNames
 from engine_service.values.joins import (
     Blend,
@@ -160,6 +161,10 @@ class FlowMerge(PureNode[MergeParameters]):
         if not isinstance(count, int) or not 2 <= count <= MOST_INPUTS:
             count = 2
         return tuple(f"input{number}" for number in range(1, count + 1))
+
+    @classmethod
+    def gives(cls, parameters: JsonObject, given: Shape) -> Shape:
+        return given if parameters.get("mode", "append") == "append" else UNKNOWN
 
     @classmethod
     def check(cls, parameters: MergeParameters) -> Sequence[tuple[str, str, str]]:

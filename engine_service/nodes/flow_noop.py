@@ -21,6 +21,7 @@ class FlowNoop(PureNode[NoopParameters]):
     type = "flow.noop"
     title = "Do nothing"
     per_item = False
+    hands_on = True
     examples: ClassVar[tuple[JsonObject, ...]] = ({},)
     keywords = (
         "no operation",

@@ -56,6 +56,7 @@ class FlowRespond(PureNode[RespondParameters]):
     type = "flow.respond"
     title = "Respond"
     per_item = False
+    hands_on = True
     examples: ClassVar[tuple[JsonObject, ...]] = (
         {"respond_with": "first_item"},
         {"respond_with": "json", "body": {"ok": True}, "status": 201},

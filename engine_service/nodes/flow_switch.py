@@ -78,6 +78,7 @@ class FlowSwitch(PureNode[SwitchParameters]):
     type = "flow.switch"
     title = "Switch"
     outputs = ()
+    hands_on = True
     examples: ClassVar[tuple[JsonObject, ...]] = (
         {
             "rules": [

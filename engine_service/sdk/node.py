@@ -58,6 +58,7 @@ from engine_service.sdk.outside import NoWorkflows as NoWorkflows
 from engine_service.sdk.outside import Place as Place
 from engine_service.sdk.outside import Services as Services
 from engine_service.sdk.outside import Workflows as Workflows
+from engine_service.sdk.shape import UNKNOWN, Shape
 from shared.workflow import Item, JsonObject
 from shared.workflow import Node as NodeDefinition
 
@@ -227,6 +228,7 @@ class NodeType(ABC, Generic[P]):
         offers_tools: It knows itself what it takes from a model: `offers` says it.
         attachments: What it takes from nodes that are attached to it: how many at most, by kind
             (`shared.attachments`).
+        hands_on: What leaves it are the items that came.
     """
 
     Parameters: ClassVar[builtins.type[NodeParameters]]
@@ -245,6 +247,7 @@ class NodeType(ABC, Generic[P]):
     needs_credential: ClassVar[bool] = False
     offers_tools: ClassVar[bool] = False
     attachments: ClassVar[Mapping[str, int]] = {}
+    hands_on: ClassVar[bool] = False
 
     @classmethod
     def attaches_as(cls) -> tuple[str, ...]:
@@ -286,6 +289,12 @@ class NodeType(ABC, Generic[P]):
         """
         del parameters
         return cls.effect
+
+    @classmethod
+    def gives(cls, parameters: JsonObject, given: Shape) -> Shape:
+        """What is known of its items with these parameters (as written, expressions unfilled)."""
+        del parameters
+        return given if cls.hands_on else UNKNOWN
 
     @classmethod
     def check(cls, parameters: P) -> Sequence[tuple[str, str, str]]:

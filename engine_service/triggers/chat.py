@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, cast
 from pydantic import Field
 
 from engine_service.sdk.node import NodeParameters
+from engine_service.sdk.shape import Shape
 from engine_service.sdk.trigger import Accepted, HostedTrigger, IncomingRequest, Refused
 from engine_service.web.request_bodies import UnreadableBody, read_body
 from engine_service.web.signatures import Proof, Wrong, verify
@@ -107,6 +108,11 @@ class ChatTrigger(HostedTrigger[ChatTriggerParameters]):
         except UnreadableBody as error:
             return Refused(400, str(error))
         return _said(cast("Mapping[str, Any]", body) if isinstance(body, dict) else {})
+
+    @classmethod
+    def gives(cls, parameters: JsonObject, given: Shape) -> Shape:
+        del parameters, given
+        return Shape({"message": "string", "session_id": "string"})
 
     @classmethod
     def check(cls, parameters: ChatTriggerParameters) -> Sequence[tuple[str, str, str]]:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from engine_service.sdk.node import MAIN, Done, NodeInput, NodeParameters, Outcome
+from engine_service.sdk.shape import Shape
 from engine_service.sdk.trigger import Accepted, HostedTrigger, IncomingRequest, Refused
 from engine_service.values.filled import read_fields
 from engine_service.values.forms import (
@@ -14,6 +15,7 @@ from engine_service.values.forms import (
     check_fields,
     defaults_of,
     form_schema,
+    form_shape,
     form_validator,
     misfits,
 )
@@ -152,6 +154,11 @@ class FormTrigger(HostedTrigger[FormTriggerParameters]):
         if not isinstance(body, dict):
             return Refused(400, "The form is no object of fields.")
         return _filled(parameters, body, is_json="json" in kind, now=now)  # pyright: ignore[reportUnknownArgumentType] (JSON, checked against its schema)
+
+    @classmethod
+    def gives(cls, parameters: JsonObject, given: Shape) -> Shape:
+        del given
+        return form_shape(parameters.get("fields")).extended({"submitted_at": "string"})
 
     @classmethod
     def check(cls, parameters: FormTriggerParameters) -> Sequence[tuple[str, str, str]]:

@@ -6,8 +6,15 @@ from typing import ClassVar
 from pydantic import Field
 
 from engine_service.sdk.node import MAIN, Done, NodeInput, NodeParameters, Outcome
+from engine_service.sdk.shape import Shape
 from engine_service.sdk.trigger import Trigger
-from engine_service.values.forms import FormField, check_fields, defaults_of, form_schema
+from engine_service.values.forms import (
+    FormField,
+    check_fields,
+    defaults_of,
+    form_schema,
+    form_shape,
+)
 from shared.workflow import JsonObject
 
 
@@ -55,6 +62,11 @@ class ManualTrigger(Trigger[ManualParameters]):
 
     def input_schema(self, parameters: ManualParameters) -> JsonObject | None:
         return form_schema(parameters.fields) if parameters.fields else None
+
+    @classmethod
+    def gives(cls, parameters: JsonObject, given: Shape) -> Shape:
+        del given
+        return form_shape(parameters.get("fields"))
 
     @classmethod
     def check(cls, parameters: ManualParameters) -> Sequence[tuple[str, str, str]]:

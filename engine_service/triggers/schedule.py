@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from engine_service.sdk.node import NodeParameters
+from engine_service.sdk.shape import Shape
 from engine_service.sdk.trigger import ClockTrigger, TickPolicy
 from engine_service.values.ticks import (
     BadCron,
@@ -23,6 +24,13 @@ from shared.workflow import Item, JsonObject
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[Weekday, ...] = (
     "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
+)  # fmt: skip
+_SHAPE = Shape(
+    {
+        "timestamp": "string", "date": "string", "time": "string", "weekday": "string",
+        "year": "number", "month": "number", "day": "number", "hour": "number",
+        "minute": "number", "second": "number", "timezone": "string",
+    }
 )  # fmt: skip
 _SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600}
 _EPOCH = date(1970, 1, 1)
@@ -181,6 +189,11 @@ class Schedule(ClockTrigger[ScheduleParameters]):
                 "timezone": name,
             }
         }
+
+    @classmethod
+    def gives(cls, parameters: JsonObject, given: Shape) -> Shape:
+        del parameters, given
+        return _SHAPE
 
     @classmethod
     def check(cls, parameters: ScheduleParameters) -> Sequence[tuple[str, str, str]]:

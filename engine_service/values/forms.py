@@ -3,16 +3,21 @@
 import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import BaseModel, ConfigDict, Field
 from referencing import Registry
 
+from engine_service.sdk.shape import UNKNOWN, Kind, Shape
 from engine_service.values.field_types import NotOfType, convert
 from shared.errors import Violation
 from shared.workflow import JsonObject, pointer
 
+_KINDS: dict[str, Kind] = {
+    "string": "string", "number": "number", "boolean": "boolean", "date_time": "string",
+    "array": "array", "object": "object",
+}  # fmt: skip
 _MOST_MISFITS = 20
 _LONGEST_MESSAGE = 300
 _FORMATS = FormatChecker(formats=())
@@ -54,6 +59,18 @@ def form_schema(fields: Sequence[FormField]) -> JsonObject:
         "required": [field.name for field in fields if field.required and field.default is None],
         "additionalProperties": False,
     }
+
+
+def form_shape(fields: Any) -> Shape:
+    """What is known of filled forms with these fields, as written; of none, nothing is known."""
+    rows = cast("list[Any]", fields) if isinstance(fields, list) else []
+    kinds: dict[str, Kind] = {}
+    for row in rows:
+        if not isinstance(row, dict):
+            return UNKNOWN
+        written = cast("JsonObject", row)
+        kinds[str(written.get("name"))] = _KINDS.get(str(written.get("type", "string")), "any")
+    return Shape(kinds) if kinds else UNKNOWN
 
 
 def form_validator(schema: JsonObject) -> Draft202012Validator:

@@ -6,14 +6,17 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given as forall
 from hypothesis import strategies as st
 
 from engine_service.catalogue import builtin
 from engine_service.definitions.validate import is_valid, validate, validate_document
-from engine_service.sdk.node import NodeType
+from engine_service.expressions.template import find_expressions
+from engine_service.sdk.node import Done, Failed, NodeType, PureNode
+from engine_service.sdk.shape import Shape, kind_of
 from engine_service.sdk.trigger import Trigger
 from shared.workflow import JsonObject, Workflow
+from tests.support.run_node import given, items
 
 TYPES = list(builtin())
 START = {"id": "start", "name": "Start", "type": "trigger.manual"}
@@ -84,6 +87,28 @@ def test_the_examples_of_every_type_are_valid_in_a_workflow(node_type: NodeType[
         assert codes == set(), (example, diagnostics)
 
 
+@pytest.mark.parametrize("node_type", TYPES, ids=lambda node_type: node_type.type)
+def test_what_leaves_a_node_is_what_its_type_said_of_it(node_type: NodeType[Any]) -> None:
+    kind = type(node_type)
+    if not isinstance(node_type, PureNode) or isinstance(node_type, Trigger):
+        return
+    given_items = items({"id": 1, "total": 2.5, "email": "a@x.test", "created": "2026-03-02"})
+    coming = Shape({name: kind_of(value) for name, value in given_items[0]["json"].items()})
+    for example in node_type.examples:
+        said = node_type.gives(example, coming)
+        if said.is_open or find_expressions(example):
+            continue
+        by_input = dict.fromkeys(node_type.input_names(example), given_items)
+        outcome = node_type.run(given(kind, example, by_input))
+        if isinstance(outcome, Failed):
+            continue  # it asks for fields that these items have not
+        assert isinstance(outcome, Done)
+        for item in (one for port in outcome.outputs.values() for one in port):
+            assert item["json"].keys() <= said.fields.keys(), example
+            for name, value in item["json"].items():
+                assert said.fields[name] == "any" or kind_of(value) in (said.fields[name], "any")
+
+
 def _surroundings(node_type: NodeType[Any]) -> tuple[list[JsonObject], list[JsonObject]]:
     """The nodes and connections that a node needs around it to be of use."""
     if isinstance(node_type, Trigger):
@@ -128,7 +153,7 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *below] if path else below
 
 
-@given(st.lists(st.tuples(st.sampled_from(_places(SAMPLE)), _scraps), min_size=1, max_size=4))
+@forall(st.lists(st.tuples(st.sampled_from(_places(SAMPLE)), _scraps), min_size=1, max_size=4))
 def test_no_definition_makes_it_stumble(changes: list[tuple[tuple[Any, ...], Any]]) -> None:
     definition = copy.deepcopy(SAMPLE)
     for (*way, last), scrap in changes:
@@ -145,7 +170,7 @@ def test_no_definition_makes_it_stumble(changes: list[tuple[tuple[Any, ...], Any
         assert one.pointer == "" or one.pointer.startswith("/")
 
 
-@given(st.binary(max_size=40))
+@forall(st.binary(max_size=40))
 def test_no_document_makes_it_stumble(document: bytes) -> None:
     assert not is_valid(validate_document(document, builtin()))
 

@@ -8,6 +8,7 @@ from engine_service.definitions.checks import (
     expressions,
     nodes,
     shape,
+    types,
     whole,
 )
 from engine_service.definitions.checks.diagnostic import Diagnostic, Subject
@@ -19,4 +20,5 @@ CHECKS: tuple[Callable[[Subject], Iterator[Diagnostic]], ...] = (
     attachments.check,
     shape.check,
     expressions.check,
+    types.check,
 )

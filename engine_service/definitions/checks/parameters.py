@@ -71,6 +71,11 @@ def _own_findings(
             yield Finding(place, code, message)
 
 
+def path_of(details: ErrorDetails, parameters: JsonObject) -> Path:
+    """The place in a document of which Pydantic speaks."""
+    return _place(details, parameters).path
+
+
 def _place(details: ErrorDetails, parameters: JsonObject) -> _Error:
     """Follow Pydantic's location through the document; steps it has not are names of branches."""
     value: Any = parameters

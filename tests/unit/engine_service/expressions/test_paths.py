@@ -131,7 +131,8 @@ TEMPLATES = st.lists(
 async def test_whole_parameters_are_filled_alike(
     data: list[Any], parts: list[Any], gaps: bool, evaluator: Evaluator
 ) -> None:
-    paths = [path_of(*part) for part in parts if isinstance(part, tuple)]
+    roots = [cast("tuple[str, list[str]]", part) for part in parts if isinstance(part, tuple)]
+    paths = [path_of(*root) for root in roots]
     assume(paths and all(expression(path).path is not None for path in paths))
     scope = Scope(
         items=[{"json": one} for one in data],
