@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from engine_service.catalogue import Catalogue
 from engine_service.core.flow import LOOP_TYPE, Flow, Shape, Step
+from engine_service.definitions.stencil import Stencil, stencil_of
 from engine_service.expressions import CompiledParameters, compile_parameters
 from engine_service.sdk.node import MAIN, Effect, NodeParameters, NodeType, PureNode
 from engine_service.store.versions import get_version
@@ -30,6 +31,7 @@ class ReadyNode:
 
     Attributes:
         fixed: The parameters, when no expression is in them and they are valid.
+        stencil: The parameters with holes, when there are expressions and all of them fit.
         needs_v8: Some expression is more than a plain path.
         is_pure: It is computed from its input alone.
         effect: What it does to the world.
@@ -39,6 +41,7 @@ class ReadyNode:
     type: NodeType[Any]
     compiled: CompiledParameters
     fixed: NodeParameters | None
+    stencil: Stencil | None
     needs_v8: bool
     is_pure: bool
     effect: Effect
@@ -108,6 +111,7 @@ def _ready(node: Node, catalogue: Catalogue) -> ReadyNode:
         node_type,
         compiled,
         fixed,
+        None if compiled.is_static else stencil_of(node_type.Parameters, compiled),
         needs_v8,
         is_pure=isinstance(node_type, PureNode),
         effect=node_type.effect_of(node.parameters),

@@ -10,7 +10,7 @@ is read by `template`, its expressions by `syntax` and `javascript`; plain paths
 
 from engine_service.expressions.evaluator import Evaluator
 from engine_service.expressions.failure import ExpressionError
-from engine_service.expressions.parameters import CompiledParameters, compile_parameters
+from engine_service.expressions.parameters import CompiledParameters, Row, compile_parameters
 from engine_service.expressions.scope import NodeOutput, Scope
 from engine_service.expressions.template import (
     Expression,
@@ -27,6 +27,7 @@ __all__ = [
     "Expression",
     "ExpressionError",
     "NodeOutput",
+    "Row",
     "Scope",
     "Template",
     "compile_parameters",

@@ -17,6 +17,7 @@ from engine_service.expressions.parameters import (
     ABSENT,
     CompiledParameters,
     Outcome,
+    Row,
     Slot,
     value_of,
 )
@@ -57,20 +58,27 @@ class Evaluator:
         self, compiled: CompiledParameters, scope: Scope, indexes: Sequence[int] | None = None
     ) -> list[Outcome]:
         """Like `resolve`, but an item that fails has its `ExpressionError` in its place."""
+        rows = await self.rows(compiled, scope, indexes)
+        return [compiled.filled(row) for row in rows]
+
+    async def rows(
+        self, compiled: CompiledParameters, scope: Scope, indexes: Sequence[int] | None = None
+    ) -> list[Row]:
+        """What the expressions came to, for each index."""
         chosen = compiled.indexes(scope) if indexes is None else indexes
         columns = await self._columns(compiled.slots, scope, chosen) if chosen else []
         if len(chosen) <= _AT_ONCE:
-            return compiled.fill(columns, scope, chosen)
-        outcomes: list[Outcome] = []
+            return compiled.rows(columns, scope, chosen)
+        rows: list[Row] = []
         for start in range(0, len(chosen), _AT_ONCE):
             end = start + _AT_ONCE
             part = [
                 column if not column or len(column) == 1 else column[start:end]
                 for column in columns
             ]
-            outcomes += compiled.fill(part, scope, chosen[start:end])
+            rows += compiled.rows(part, scope, chosen[start:end])
             await asyncio.sleep(0)  # other runs have their turn, and claims are kept
-        return outcomes
+        return rows
 
     @property
     def worker_ids(self) -> list[int]:

@@ -40,6 +40,11 @@ class Root(Enum):
     NODE_VIEW = auto()
 
 
+OF_ITEMS = frozenset({
+    Root.JSON, Root.BINARY, Root.INDEX,
+    Root.INPUT_ITEM, Root.INPUT_FIRST, Root.INPUT_LAST, Root.INPUT_ALL,
+})  # fmt: skip
+"""Where paths begin that need nothing but the node's items."""
 _NAMES = {
     "$json": Root.JSON,
     "$data": Root.JSON,
@@ -105,6 +110,24 @@ class Path:
         # Of what else there is, only a list can hold null.
         length = len(cast("list[Json]", holder)) if isinstance(holder, list) else 0
         return last.number is not None and last.number < length
+
+    def column(self, scope: Scope, indexes: Sequence[int]) -> list[Json | ExpressionError]:
+        """The values for several items; an `ExpressionError` where there is none."""
+        if self.root is Root.JSON and len(self.keys) == 1:
+            name = self.keys[0].name
+            try:
+                found = [scope.items[index]["json"] for index in indexes]
+            except (IndexError, KeyError):
+                found = []
+            if found and all(type(fields) is dict for fields in found):
+                return [fields.get(name) for fields in found]
+        return [self._read_or_say(scope, index) for index in indexes]
+
+    def _read_or_say(self, scope: Scope, index: int) -> Json | ExpressionError:
+        try:
+            return self.read(scope, index)
+        except ExpressionError as error:
+            return error
 
     def _begin(self, scope: Scope, index: int) -> Json:
         match self.root:

@@ -110,15 +110,17 @@ def _split(item: Item, index: int, parameters: SplitParameters) -> list[Item]:
     names = FieldNames(parameters.dot_notation)
     lists = [_members(names.find(item["json"], field.name)) for field in parameters.fields]
     along = _along(item["json"], parameters, names)
+    alone = parameters.include == "none" and len(lists) == 1 and not parameters.fields[0].to
+    binary = item.get("binary") if parameters.include_binary else None
     made: list[Item] = []
     for place in range(max(map(len, lists))):
         fields = dict(along)
         for field, members in zip(parameters.fields, lists, strict=True):
             if place < len(members):
-                _put(fields, field, members[place], parameters)
+                _put(fields, field, members[place], alone=alone)
         one: Item = {"json": fields, "paired_item": index}
-        if parameters.include_binary and item.get("binary"):
-            one["binary"] = item["binary"]
+        if binary:
+            one["binary"] = binary
         made.append(one)
     return made
 
@@ -134,8 +136,8 @@ def _members(found: tuple[bool, Any]) -> Sequence[Any]:
     return [value]
 
 
-def _put(fields: JsonObject, field: SplitField, member: Any, parameters: SplitParameters) -> None:
-    alone = parameters.include == "none" and len(parameters.fields) == 1 and not field.to
+def _put(fields: JsonObject, field: SplitField, member: Any, *, alone: bool) -> None:
+    """Put a member into its item; one that is alone there becomes the item, if it can."""
     if alone and isinstance(member, dict):
         fields.update(cast("JsonObject", member))
     elif alone and isinstance(member, list):

@@ -210,10 +210,8 @@ class _AttachedNode:
         item = {**item, "json": {**item["json"], **arguments}}
         items = [*call.items[:place], item, *call.items[place + 1 :]]
         scope = scope_of(call, items)
-        [outcome] = await self._owned.bench.evaluator.resolve_each(
-            self._node.compiled, scope, [place]
-        )
-        made = parameters_of(self._node, outcome)
+        [row] = await self._owned.bench.evaluator.rows(self._node.compiled, scope, [place])
+        made = parameters_of(self._node, row)
         if isinstance(made, Failed):
             raise NodeError(made)
         return NodeInput(

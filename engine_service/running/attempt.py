@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from engine_service.core.state import Execution, RunState
 from engine_service.definitions.program import Program, ReadyNode
-from engine_service.expressions import Evaluator, ExpressionError, Scope
+from engine_service.expressions import Evaluator, ExpressionError, Row, Scope
 from engine_service.running.lineage import Outputs, Pairs, Written, previous
 from engine_service.sdk.node import Failed, ItemFailure, NodeInput, NodeParameters, Resumption
 from shared.llm import Budget
@@ -113,20 +113,22 @@ def fill_now(call: Call) -> Filled | Failed:
         return Filled(_given(call, call.inputs, [node.fixed]))
     indexes = _indexes(node, call.items)
     nothing = [None] * len(node.compiled.slots)
-    outcomes = node.compiled.fill(nothing, scope_of(call, call.items), indexes)
-    return _sorted_out(call, indexes, [parameters_of(node, outcome) for outcome in outcomes])
+    needs_more = not node.compiled.needs_only_items
+    scope = scope_of(call, call.items) if needs_more else Scope(call.items, call.now)
+    rows = node.compiled.rows(nothing, scope, indexes)
+    return _sorted_out(call, indexes, [parameters_of(node, row) for row in rows])
 
 
 async def fill(call: Call, evaluator: Evaluator) -> Filled | Failed:
     """Fill the parameters of any node."""
     indexes = _indexes(call.node, call.items)
     scope = scope_of(call, call.items)
-    outcomes = await evaluator.resolve_each(call.node.compiled, scope, indexes)
+    rows = await evaluator.rows(call.node.compiled, scope, indexes)
     made: list[NodeParameters | Failed] = []
-    for start in range(0, len(outcomes), _AT_ONCE):
+    for start in range(0, len(rows), _AT_ONCE):
         if start:
             await asyncio.sleep(0)  # other runs have their turn, and claims are kept
-        made += [parameters_of(call.node, one) for one in outcomes[start : start + _AT_ONCE]]
+        made += [parameters_of(call.node, row) for row in rows[start : start + _AT_ONCE]]
     return _sorted_out(call, indexes, made)
 
 
@@ -220,13 +222,15 @@ def _sorted_out(
     return Filled(_given(call, fewer, parameters), kept, failures)
 
 
-def parameters_of(node: ReadyNode, outcome: Any) -> NodeParameters | Failed:
-    """What was filled, as the node's type takes it."""
-    if isinstance(outcome, ExpressionError):
-        where = f" (in {outcome.pointer})" if outcome.pointer else ""
-        return Failed(outcome.code.lower(), f"{outcome.message}{where}")
+def parameters_of(node: ReadyNode, row: Row) -> NodeParameters | Failed:
+    """A node's parameters with what its expressions came to, as its type takes them."""
+    if isinstance(row, ExpressionError):
+        where = f" (in {row.pointer})" if row.pointer else ""
+        return Failed(row.code.lower(), f"{row.message}{where}")
+    if node.stencil is not None:
+        return node.stencil.cut(row)
     try:
-        return node.type.Parameters.model_validate(outcome)
+        return node.type.Parameters.model_validate(node.compiled.filled(row))
     except ValidationError as error:
         found = violations_of(error)[0]
         return Failed("invalid_parameters", f"{found.pointer}: {found.message}")

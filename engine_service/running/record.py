@@ -7,6 +7,7 @@ else continues while the run is claimed. It decides nothing and awaits nothing.
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 
 import orjson
 
@@ -29,6 +30,8 @@ from shared.clock import Clock
 from shared.ids import new_id
 from shared.llm import Usage
 from shared.workflow import JsonObject
+
+_duration_of = cache(NODE_DURATION.labels)  # types are few, and looking a label up takes long
 
 
 class Recorder:
@@ -237,7 +240,7 @@ class Recorder:
     ) -> None:
         about = {**self._attempt(execution), **(used or {})}
         about |= {"items": items, "failures": failures}
-        NODE_DURATION.labels(execution.step.node.type).observe(max(seconds, 0.0))
+        _duration_of(execution.step.node.type).observe(max(seconds, 0.0))
         about["duration_ms"] = round(max(seconds, 0.0) * 1000, 3)
         self._tell("node.completed", at, about)
 

@@ -10,7 +10,7 @@ a value must be of its type already.
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Literal, cast
 
@@ -40,6 +40,12 @@ _URL = re.compile(r"(https?|ftp|file)://\S+|www\.\S+", re.ASCII)
 _JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*", re.ASCII)
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _LARGEST_PLAIN = 1e21
+_PLAIN: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "number": (int, float),
+    "boolean": (bool,),
+}
+"""What needs no conversion; it is most of what there is."""
 
 
 class NotOfType(ValueError):
@@ -53,6 +59,8 @@ def convert(value: Any, wanted: FieldType, *, strict: bool = False, zone: tzinfo
         NotOfType: It is not and cannot become one, or `strict` and it is not one.
     """
     if value is None or wanted == "any":
+        return value
+    if type(value) in _PLAIN.get(wanted, ()) and value == value:  # and so no NaN
         return value
     if strict and not _is_already(value, wanted):
         raise NotOfType(f"expected {_article(wanted)} but got {describe(value)}")

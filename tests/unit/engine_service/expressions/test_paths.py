@@ -134,6 +134,8 @@ async def test_whole_parameters_are_filled_alike(
     roots = [cast("tuple[str, list[str]]", part) for part in parts if isinstance(part, tuple)]
     paths = [path_of(*root) for root in roots]
     assume(paths and all(expression(path).path is not None for path in paths))
+    # A backslash before braces makes them plain text, and then the two texts differ.
+    assume(not any(isinstance(part, str) and part.endswith("\\") for part in parts))
     scope = Scope(
         items=[{"json": one} for one in data],
         now=NOW,
