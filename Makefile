@@ -6,7 +6,7 @@ READY := .venv/.ready
 # Trust what the machine trusts: a company's proxy may sign its own certificates.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: demo up test test-all lint types fmt proto docs bench lock
+.PHONY: demo up test test-all test-again lint types fmt proto docs bench lock
 
 demo: $(READY)            ## say a sentence, get a workflow, watch it run; ends by itself
 	@.venv/bin/flowloom demo
@@ -19,6 +19,9 @@ test: $(READY)            ## every level but the long ones; at most four minutes
 
 test-all: $(READY)        ## test, and the long ones too
 	@$(PY) -m pytest -n 2 --no-loadscope-reorder -q --long
+
+test-again: $(READY)      ## what failed last, one by one, if that is at most three tests
+	@$(PY) tests/again.py
 
 lint: $(READY)            ## ruff, import-linter, buf
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .

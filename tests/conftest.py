@@ -6,6 +6,7 @@
 import os
 
 import pytest
+from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -15,6 +16,10 @@ from shared import interpreter
 os.environ["ALLOW_MODEL_REQUESTS"] = "false"
 # As the services do: tests start processes while gRPC works, and make no garbage of modules.
 interpreter.before_imports()
+
+# Whether a commit is sound must not depend on chance; `--hypothesis-profile=default` explores.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 pytest_plugins = ["tests.support.postgres", "tests.support.valkey"]
 
