@@ -19,6 +19,8 @@ from shared.llm_wire import Endpoint
 from shared.llms.chain import Chain
 from shared.llms.metering.metered import MeteredEmbedder, MeteredModel, Terms
 from shared.llms.metering.prices import PRICES, Price, price_of
+from shared.llms.traced import TracedModel
+from shared.tracing import spans
 
 # With another model waiting, a vendor that asks to wait for longer than this is passed over.
 _CHAIN_PATIENCE_SECONDS = 5.0
@@ -101,7 +103,8 @@ def connect(names: str, settings: LlmSettings, *, transport: Any = None) -> Mode
         if place < len(wanted):
             patience = min(patience, _CHAIN_PATIENCE_SECONDS)
         made, terms = _connect(PROVIDERS, name, settings, patience, transport)
-        models.append(MeteredModel(made, terms))
+        metered = MeteredModel(made, terms)
+        models.append(TracedModel(metered) if spans.is_on() else metered)
     if not models:
         raise InvalidInput("No model is named", reason="MODEL_NAME_INVALID")
     return models[0] if len(models) == 1 else Chain(models)

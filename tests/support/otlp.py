@@ -13,6 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SentSpan
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
+from pydantic import SecretStr
 
 from tests.support.http_server import Answer, Seen, Server, serve
 
@@ -86,6 +87,18 @@ class Collector:
         self.arrived.set()
         answer = ExportTraceServiceResponse().SerializeToString()
         return Answer(headers={"content-type": "application/x-protobuf"}, body=answer)
+
+
+@dataclass
+class _Settings:
+    otel_exporter_otlp_endpoint: str
+    trace_ratio: float
+    otel_exporter_otlp_headers: SecretStr
+
+
+def tracing_to(endpoint: str, ratio: float = 1.0) -> _Settings:
+    """Settings with which a process traces."""
+    return _Settings(endpoint, ratio, SecretStr(""))
 
 
 @asynccontextmanager

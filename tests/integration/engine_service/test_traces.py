@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
@@ -23,7 +22,7 @@ from shared.tracing import spans
 from tests.support.definitions import a_set, definition, node
 from tests.support.engine import TestEngine, running_engine
 from tests.support.nodes import EffectParameters, Read
-from tests.support.otlp import Collector, collecting
+from tests.support.otlp import Collector, collecting, tracing_to
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 ASKED = call.Call(request_id="req_7", traceparent=f"00-{TRACE}-00f067aa0ba902b7-01")
@@ -38,22 +37,12 @@ class Broken(Read):
         raise RuntimeError("nobody foresaw this")
 
 
-class Settings:
-    """Where traces go, in these tests."""
-
-    otel_exporter_otlp_headers = SecretStr("")
-    trace_ratio = 1.0
-
-    def __init__(self, endpoint: str) -> None:
-        self.otel_exporter_otlp_endpoint = endpoint
-
-
 @pytest.fixture
 async def collector(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Collector]:
     """A collector, while this process traces."""
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
     async with collecting() as collector:
-        spans.switch_on("engine", Settings(collector.server.url))
+        spans.switch_on("engine", tracing_to(collector.server.url))
         yield collector
         await asyncio.to_thread(spans.switch_off)
 
@@ -128,9 +117,7 @@ async def test_each_tick_of_a_clock_begins_a_trace(
 
 
 async def test_a_share_of_the_traces_that_begin_here_is_recorded_and_all_go_on() -> None:
-    settings = Settings("http://127.0.0.1:1")
-    settings.trace_ratio = 0.0
-    spans.switch_on("engine", settings)
+    spans.switch_on("engine", tracing_to("http://127.0.0.1:1", ratio=0.0))
     try:
         begun = spans.begin("node test.broken", "internal", {})
         with spans.within(begun):
