@@ -8,7 +8,7 @@ from engine_service.sdk.node import ERROR
 from shared.attachments import ATTACHMENTS
 from shared.workflow import JsonObject
 
-_KINDS = {"ai_tool": "tool"}
+_KINDS = {"ai_tool": "tool", "ai_memory": "memory"}
 """What n8n calls the ways in which nodes are attached, as far as there are the same here."""
 
 

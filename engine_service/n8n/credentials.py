@@ -35,8 +35,16 @@ _LISTENING = frozenset({
 })  # fmt: skip
 
 
+# What they kept elsewhere is kept with Flowloom's own data.
+_KEPT_HERE = frozenset({
+    "@n8n/n8n-nodes-langchain.memoryPostgresChat", "@n8n/n8n-nodes-langchain.vectorStorePGVector",
+})  # fmt: skip
+
+
 def lacking(source: SourceNode) -> Iterator[str]:
     """What a node needs to be connected to, in words."""
+    if source.type in _KEPT_HERE:
+        return
     if source.type in _LISTENING:
         return  # it says itself where its secret goes
     for kind, reference in source.credentials.items():

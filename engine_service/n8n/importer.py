@@ -33,6 +33,8 @@ from shared.errors import InvalidInput, Violation
 from shared.workflow import JsonObject, Workflow, parse, type_pattern
 
 PLACEHOLDER = "flow.placeholder"
+_DEEPEST = 4
+"""A model is attached to a parser that is attached to a parser that is attached to an agent."""
 _OUR_TYPE = re.compile(type_pattern)
 _VERBATIM = {"code.javascript": ("code",), "code.python": ("code",), PLACEHOLDER: ("original",)}
 
@@ -133,8 +135,8 @@ def _steps(
     attached = _attached(document, sources)
     steps: dict[str, _Step] = {}
     absorbed: set[str] = set()
-    # What has others attached comes first: it reads them, and they are no steps of their own then.
-    for name in sorted(sources, key=lambda name: name not in attached):
+    # What has others attached reads them, and they are no steps of their own then.
+    for name in _from_outside(document, sources, attached):
         if name in absorbed:
             continue
         source = replace(sources[name], attached=attached.get(name, {}))
@@ -160,14 +162,44 @@ def _source(document: Document, node: JsonObject) -> SourceNode:
 
 def _attached(
     document: Document, sources: Mapping[str, SourceNode]
-) -> dict[str, dict[str, list[SourceNode]]]:
-    """By node, what is attached to it, by kind."""
-    found: dict[str, dict[str, list[SourceNode]]] = {}
+) -> dict[str, Mapping[str, Sequence[SourceNode]]]:
+    """By node, what is attached to it, by kind; with what is attached to that."""
+    names: dict[str, dict[str, list[str]]] = {}
     for wire in document.wires:
         if wire.kind != MAIN and wire.source in sources:
-            kinds = found.setdefault(wire.target, {})
-            kinds.setdefault(wire.kind, []).append(sources[wire.source])
-    return found
+            names.setdefault(wire.target, {}).setdefault(wire.kind, []).append(wire.source)
+
+    whole: Mapping[str, SourceNode] = sources
+    for _ in range(_DEEPEST):
+        whole = {
+            name: replace(
+                source,
+                attached={
+                    kind: [whole[one] for one in ones] for kind, ones in names.get(name, {}).items()
+                },
+            )
+            for name, source in sources.items()
+        }
+    return {name: whole[name].attached for name in names if name in whole}
+
+
+def _from_outside(
+    document: Document, names: Iterable[str], attached: Mapping[str, Any]
+) -> Sequence[str]:
+    """Names in an order in which nodes come before what is attached to them."""
+    users: dict[str, str] = {}
+    for wire in document.wires:
+        if wire.kind != MAIN:
+            users.setdefault(wire.source, wire.target)
+
+    def depth(name: str) -> int:
+        above: set[str] = set()
+        while name in users and name not in above and len(above) < _DEEPEST:
+            above.add(name)
+            name = users[name]
+        return len(above)
+
+    return sorted(names, key=lambda name: (depth(name), name not in attached))
 
 
 def _step(source: SourceNode, document: Document, by_type: Mapping[str, NodeMapping]) -> _Step:

@@ -11,6 +11,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
 from engine_service.sdk.node import MAIN
+from shared.attachments import ATTACHMENTS
 from shared.workflow import JsonObject
 
 _DECIDING = frozenset({"flow.if", "flow.switch", "flow.filter", "data.compare"})
@@ -33,15 +34,23 @@ class Legacy:
             self._lead_to_what_nobody_starts(joins)
             self._let_untaken_branches_run(joins)
 
+    def _flowing(self) -> Sequence[JsonObject]:
+        """The edges by which items go; what is attached runs for its user alone."""
+        return [
+            edge
+            for edge in self.edges
+            if (into := edge.get("input", MAIN)) not in ATTACHMENTS and not into.startswith("ai_")
+        ]
+
     def _inputs(self, node_id: str) -> int:
-        edges = [edge for edge in self.edges if edge["to"] == node_id]
+        edges = [edge for edge in self._flowing() if edge["to"] == node_id]
         return len({edge.get("input", MAIN) for edge in edges})
 
     def _lead_to_what_nobody_starts(self, joins: Set[str]) -> None:
         triggers = [node["id"] for node in self.nodes if node["type"].startswith("trigger.")]
         if not triggers:
             return
-        targets = {edge["to"] for edge in self.edges}
+        targets = {edge["to"] for edge in self._flowing()}
         for node in self.nodes:
             node_id = node["id"]
             if node_id in targets or node_id in triggers or node_id in joins:
@@ -56,11 +65,11 @@ class Legacy:
     def _let_untaken_branches_run(self, joins: Set[str]) -> None:
         types = {node["id"]: node["type"] for node in self.nodes}
         for node in list(self.nodes):
-            into = [edge for edge in self.edges if edge["to"] == node["id"]]
+            into = [edge for edge in self._flowing() if edge["to"] == node["id"]]
             deciding = [edge["from"] for edge in into if types[edge["from"]] in _DECIDING]
             if not deciding or node["id"] in joins or not self._is_awaited(node["id"], joins):
                 continue
-            before = [edge for edge in self.edges if edge["to"] in deciding]
+            before = [edge for edge in self._flowing() if edge["to"] in deciding]
             behind = self._behind(node["id"])
             if before and not behind & {edge["from"] for edge in before}:
                 self._put_gate(node, into, before)
@@ -69,7 +78,7 @@ class Legacy:
         """Whether a join behind it can be reached on another way as well."""
         behind = {*self._behind(node_id), node_id}
         return any(
-            edge["to"] in behind & joins and edge["from"] not in behind for edge in self.edges
+            edge["to"] in behind & joins and edge["from"] not in behind for edge in self._flowing()
         )
 
     def _put_gate(
@@ -102,7 +111,7 @@ class Legacy:
     def _behind(self, node_id: str) -> set[str]:
         """All that can be reached from a node."""
         after: defaultdict[str, list[str]] = defaultdict(list)
-        for edge in self.edges:
+        for edge in self._flowing():
             after[edge["from"]].append(edge["to"])
         seen: set[str] = set()
         waiting = [node_id]

@@ -18,6 +18,7 @@ from engine_service.n8n.mappings import (
     http,
     items,
     mcp,
+    memories,
     merge,
     moments,
     notion,
@@ -26,6 +27,7 @@ from engine_service.n8n.mappings import (
     set_fields,
     storage,
     triggers,
+    vectors,
 )
 
 MAPPINGS: tuple[NodeMapping, ...] = (
@@ -43,6 +45,8 @@ MAPPINGS: tuple[NodeMapping, ...] = (
     *code.MAPPINGS,
     *http.MAPPINGS,
     *ai.MAPPINGS,
+    *memories.MAPPINGS,
+    *vectors.MAPPINGS,
     *mcp.MAPPINGS,
     *apps.MAPPINGS,
     *protocols.MAPPINGS,

@@ -4,29 +4,31 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine_service.n8n.mapping import CannotMap, Fields, Mapped, NodeMapping, SourceNode
+from engine_service.n8n.parsers import schema_of
 from engine_service.sdk.node import MAIN
 from shared.workflow import JsonObject
 
 _MODEL = "ai_languageModel"
 _TOOL = "ai_tool"
+_MEMORY = "ai_memory"
+_PARSER = "ai_outputParser"
 _CHATS = "@n8n/n8n-nodes-langchain."
 _PROVIDERS = {
     f"{_CHATS}lmChatOpenAi": ("openai", "gpt-4o-mini"),
     f"{_CHATS}lmOpenAi": ("openai", "gpt-3.5-turbo-instruct"),
     f"{_CHATS}lmChatAnthropic": ("anthropic", "claude-sonnet-4-5"),
 }
-_OWN_PROMPT = ("{{ $json.chatInput }}", "={{ $json.chatInput }}")
+_CHATS_PROMPT = "{{ $json.chatInput ?? $json.message }}"
+_OBJECT = "The answer is in 'data', with its text and 'usage' beside it, not in {0!r}."
 _ANSWER = "The answer is in 'text', with 'model', 'finish' and 'usage' beside it, not in {0!r}."
 
 
 def _chain(node: SourceNode) -> Mapped:
-    """A prompt and a model; an agent without tools is no more than that."""
+    """A prompt and a model; an agent without tools and memory is no more than that."""
     fields = node.fields
-    others = [
-        kind
-        for kind, attached in node.attached.items()
-        if attached and kind != _MODEL and (kind != _TOOL or not node.type.endswith(".agent"))
-    ]
+    agent = node.type.endswith(".agent")
+    takes = {_MODEL, _PARSER, _TOOL, _MEMORY} if agent else {_MODEL, _PARSER}
+    others = [kind for kind, attached in node.attached.items() if attached and kind not in takes]
     if others:
         raise CannotMap(f"It has {', '.join(sorted(others))} attached, which ai.chat cannot use.")
     models = node.attached.get(_MODEL, ())
@@ -36,21 +38,27 @@ def _chain(node: SourceNode) -> Mapped:
     system = _system(fields)
     if system:
         made["system"] = system
-    agent = node.type.endswith(".agent")
     fields.ignore("agent", "hasOutputParser", "needsFallback", "promptType")
-    fields.differ(_ANSWER.format("output" if agent else "text"))
     absorbed = tuple(model.name for model in models)
-    if not node.attached.get(_TOOL):
+    name = "output" if agent else "text"
+    if parsers := node.attached.get(_PARSER):
+        made["output_schema"], names = schema_of(parsers[0])
+        absorbed += names
+        fields.differ(_OBJECT.format(name))
+    else:
+        fields.differ(_ANSWER.format(name))
+    own = tuple(kind for kind in (_TOOL, _MEMORY) if node.attached.get(kind))
+    if not own:
         return Mapped("ai.chat", made, absorbs=absorbed)
     turns = fields.section("options").number("maxIterations", 10)
     made["max_iterations"] = max(1, min(100, int(turns)))
-    return Mapped("ai.agent", made, inputs=(MAIN, _TOOL), absorbs=absorbed)
+    return Mapped("ai.agent", made, inputs=(MAIN, *own), absorbs=absorbed)
 
 
 def _prompt(fields: Fields) -> Any:
     chosen = fields.fixed("promptType", "auto")
     written = fields.take("text") or fields.take("prompt")
-    return written if written and chosen != "auto" else written or _OWN_PROMPT[0]
+    return written if written and chosen != "auto" else written or _CHATS_PROMPT
 
 
 def _system(fields: Fields) -> Any:
