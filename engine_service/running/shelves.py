@@ -5,6 +5,7 @@ cannot be reached.
 """
 
 from collections.abc import Awaitable, Mapping, Sequence
+from functools import cached_property
 from typing import TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
@@ -29,11 +30,14 @@ class Shelves:
     """
 
     def __init__(self, url: str) -> None:
-        account = account_of(url)
+        self._account = account_of(url)
+
+    @cached_property
+    def _network(self) -> GuardedNetwork:
+        """Made when somebody needs it: it reads all the certificates that the machine trusts."""
+        account = self._account
         place = f"[{account.host}]" if ":" in account.host else account.host
-        allowed = AllowList.parse([f"{place}:{account.port}"])
-        self._network = GuardedNetwork(allowed)
-        self._account = account
+        return GuardedNetwork(AllowList.parse([f"{place}:{account.port}"]))
 
     def of(self, tenant_id: str) -> "TenantShelf":
         """A tenant's own."""
