@@ -1,6 +1,5 @@
-"""Mail, feeds, PostgreSQL and Redis."""
+"""Mail, feeds and Redis."""
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +9,6 @@ from shared.workflow import JsonObject
 _VALUE_ONLY = "What is found comes as `value`, whatever name it was to have."
 _MAIL_FIELDS = "Mail comes with fields of other names: from, to, subject, text, html, attachments."
 _POLLS = {"everyMinute": 1, "everyHour": 60, "everyDay": 1_440, "everyWeek": 10_080}
-_COMMA = re.compile(r",(?![^{]*\}\})")
 
 
 # --- mail
@@ -104,66 +102,6 @@ def _minutes(row: Fields) -> int:
     return _POLLS.get(mode, 60)
 
 
-# --- PostgreSQL
-
-
-def _postgres(node: SourceNode) -> Mapped:
-    fields = node.fields
-    fields.ignore("resource", "dataMode")
-    operation = str(fields.fixed("operation", "insert"))
-    builds = {"executeQuery": _query, "select": _select, "insert": _write, "upsert": _write}
-    if node.version < 2 or operation not in builds:
-        raise CannotMap(f"There is no counterpart of its operation {operation!r} yet.")
-    return Mapped("postgres.query", builds[operation](fields, operation))
-
-
-def _query(fields: Fields, _: str) -> JsonObject:
-    sql = str(fields.verbatim("query", "")).removeprefix("=")
-    if "{{" in sql:
-        raise CannotMap("Its statement is put together from values, which belong beside it: $1.")
-    options = fields.section("options")
-    options.ignore("queryBatching", "connectionTimeout")
-    given = options.take("queryReplacement")
-    if isinstance(given, str) and _COMMA.search(given):
-        given = [part.strip() for part in _COMMA.split(given)]
-    elif isinstance(given, str) and given:
-        given = [given]
-    return _filled({"sql": sql, "values": given})
-
-
-def _table(fields: Fields) -> JsonObject:
-    schema, table = fields.located("schema", "public"), fields.located("table")
-    return {"schema": schema, "table": table}
-
-
-def _select(fields: Fields, _: str) -> JsonObject:
-    where: JsonObject = {}
-    for row in fields.rows("where", "values"):
-        if row.fixed("condition", "equal") != "equal":
-            raise CannotMap("It compares otherwise than for being equal; write it as a query.")
-        where[str(row.fixed("column", ""))] = row.take("value")
-    if len(where) > 1 and fields.fixed("combineConditions", "AND") != "AND":
-        raise CannotMap("Its conditions are alternatives; write it as a query.")
-    order = [
-        ("-" if row.fixed("direction", "ASC") == "DESC" else "") + str(row.fixed("column", ""))
-        for row in fields.rows("sort", "values")
-    ]
-    limit = 100_000 if fields.flag("returnAll") else int(fields.number("limit", 50))
-    made = {"operation": "select", **_table(fields), "where": where, "order_by": order}
-    return _filled({**made, "row_limit": limit})
-
-
-def _write(fields: Fields, operation: str) -> JsonObject:
-    columns = fields.section("columns")
-    columns.ignore("schema", "attemptToConvertTypes", "convertFieldsToString")
-    mode = columns.fixed("mappingMode", "autoMapInputData")
-    values: Any = columns.take("value", {}) if mode == "defineBelow" else {}
-    made: JsonObject = {"operation": operation, **_table(fields), "columns": values}
-    if operation == "upsert":
-        made["conflict_on"] = columns.take("matchingColumns", [])
-    return _filled(made)
-
-
 # --- Redis
 
 
@@ -243,6 +181,5 @@ MAPPINGS = (
     NodeMapping(("n8n-nodes-base.emailReadImap",), _email_read),
     NodeMapping(("n8n-nodes-base.rssFeedRead",), _feed_read),
     NodeMapping(("n8n-nodes-base.rssFeedReadTrigger",), _feed_trigger),
-    NodeMapping(("n8n-nodes-base.postgres",), _postgres),
     NodeMapping(("n8n-nodes-base.redis",), _redis),
 )
