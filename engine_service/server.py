@@ -43,7 +43,9 @@ from engine_service.servicers.credentials import CredentialServicer
 from engine_service.servicers.node_types import NodeTypeServicer
 from engine_service.servicers.runs import RunServicer
 from engine_service.servicers.simulation import SimulationServicer
+from engine_service.servicers.tools import Desk, ToolServicer
 from engine_service.servicers.triggers import TriggerServicer
+from engine_service.servicers.usage import UsageServicer
 from engine_service.servicers.variables import VariableServicer
 from engine_service.servicers.versions import VersionServicer
 from engine_service.servicers.workflows import WorkflowServicer
@@ -71,7 +73,9 @@ from shared.pb.flowloom.engine.v1 import credential_service_pb2_grpc as credenti
 from shared.pb.flowloom.engine.v1 import node_type_service_pb2_grpc as node_types_grpc
 from shared.pb.flowloom.engine.v1 import run_service_pb2_grpc as runs_grpc
 from shared.pb.flowloom.engine.v1 import simulation_service_pb2_grpc as simulation_grpc
+from shared.pb.flowloom.engine.v1 import tool_service_pb2_grpc as tools_grpc
 from shared.pb.flowloom.engine.v1 import trigger_service_pb2_grpc as triggers_grpc
+from shared.pb.flowloom.engine.v1 import usage_service_pb2_grpc as usage_grpc
 from shared.pb.flowloom.engine.v1 import variable_service_pb2_grpc as variables_grpc
 from shared.pb.flowloom.engine.v1 import version_service_pb2_grpc as versions_grpc
 from shared.pb.flowloom.engine.v1 import workflow_service_pb2_grpc as workflows_grpc
@@ -128,6 +132,7 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
     journal, feed, heard = worker.journal, worker.feed, worker.notifications
     postman = Postman(databases.worker, heard, keychain, *mail, clock)
     results = Results(keeper)
+    desk = Desk(journal, feed, results)
     listeners = Listeners(databases.worker, catalogue)
     simulator = _simulator(catalogue, replace(world, calls=worker.calls), evaluator, http)
     repeating = Repeating(databases, Startables(catalogue), worker.programs)
@@ -138,6 +143,8 @@ async def build(settings: Settings) -> AsyncGenerator[Engine]:
         _service(
             triggers_grpc, TriggerServicer(databases.app, listeners, journal, feed, results, clock)
         ),
+        _service(tools_grpc, ToolServicer(databases.app, catalogue, desk, clock)),
+        _service(usage_grpc, UsageServicer(databases.app, clock)),
         _service(approvals_grpc, ApprovalServicer(databases.app, links, clock)),
         _service(node_types_grpc, NodeTypeServicer(catalogue)),
         _service(

@@ -31,10 +31,12 @@ from gateway.routes import (
     forms,
     health,
     hooks,
+    mcp,
     node_types,
     runs,
     sessions,
     triggers,
+    usage,
     variables,
     versions,
     workflows,
@@ -61,6 +63,8 @@ _ROUTERS = (
     credentials.router,
     credentials.callback,
     variables.router,
+    usage.router,
+    mcp.router,
     docs_router,
 )
 _ALLOWED_HEADERS = (

@@ -27,8 +27,12 @@ from shared.pb.flowloom.engine.v1 import (
     run_service_pb2_grpc,
     simulation_service_pb2,
     simulation_service_pb2_grpc,
+    tool_service_pb2,
+    tool_service_pb2_grpc,
     trigger_service_pb2,
     trigger_service_pb2_grpc,
+    usage_service_pb2,
+    usage_service_pb2_grpc,
     variable_service_pb2,
     variable_service_pb2_grpc,
     version_service_pb2,
@@ -51,7 +55,9 @@ if TYPE_CHECKING:  # the generated stubs exist for the type checker only
     from shared.pb.flowloom.engine.v1.simulation_service_pb2_grpc import (
         SimulationServiceAsyncStub,
     )
+    from shared.pb.flowloom.engine.v1.tool_service_pb2_grpc import ToolServiceAsyncStub
     from shared.pb.flowloom.engine.v1.trigger_service_pb2_grpc import TriggerServiceAsyncStub
+    from shared.pb.flowloom.engine.v1.usage_service_pb2_grpc import UsageServiceAsyncStub
     from shared.pb.flowloom.engine.v1.variable_service_pb2_grpc import VariableServiceAsyncStub
     from shared.pb.flowloom.engine.v1.version_service_pb2_grpc import VersionServiceAsyncStub
     from shared.pb.flowloom.engine.v1.workflow_service_pb2_grpc import WorkflowServiceAsyncStub
@@ -68,6 +74,8 @@ _ENGINE_SERVICES: tuple[ServiceDescriptor, ...] = (
     run_service_pb2.DESCRIPTOR.services_by_name["RunService"],
     simulation_service_pb2.DESCRIPTOR.services_by_name["SimulationService"],
     trigger_service_pb2.DESCRIPTOR.services_by_name["TriggerService"],
+    tool_service_pb2.DESCRIPTOR.services_by_name["ToolService"],
+    usage_service_pb2.DESCRIPTOR.services_by_name["UsageService"],
     approval_service_pb2.DESCRIPTOR.services_by_name["ApprovalService"],
     node_type_service_pb2.DESCRIPTOR.services_by_name["NodeTypeService"],
     credential_service_pb2.DESCRIPTOR.services_by_name["CredentialService"],
@@ -87,6 +95,8 @@ class Clients:
     runs: "RunServiceAsyncStub"
     simulation: "SimulationServiceAsyncStub"
     triggers: "TriggerServiceAsyncStub"
+    tools: "ToolServiceAsyncStub"
+    usage: "UsageServiceAsyncStub"
     approvals: "ApprovalServiceAsyncStub"
     node_types: "NodeTypeServiceAsyncStub"
     credentials: "CredentialServiceAsyncStub"
@@ -108,6 +118,8 @@ class Clients:
             runs=run_service_pb2_grpc.RunServiceStub(engine),
             simulation=simulation_service_pb2_grpc.SimulationServiceStub(engine),
             triggers=trigger_service_pb2_grpc.TriggerServiceStub(engine),
+            tools=tool_service_pb2_grpc.ToolServiceStub(engine),
+            usage=usage_service_pb2_grpc.UsageServiceStub(engine),
             approvals=approval_service_pb2_grpc.ApprovalServiceStub(engine),
             node_types=node_type_service_pb2_grpc.NodeTypeServiceStub(engine),
             credentials=credential_service_pb2_grpc.CredentialServiceStub(engine),

@@ -14,7 +14,7 @@ from gateway.metrics import LIMITED, UNCOUNTED
 from gateway.scripts import Script, Scripts
 from shared.errors import LimitReached, Unavailable
 
-LimitName = Literal["public", "login", "api", "chat", "run", "hook"]
+LimitName = Literal["public", "login", "api", "chat", "run", "hook", "mcp"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,6 +174,7 @@ def _quotas(settings: Settings) -> dict[LimitName, Quota]:
         "chat": settings.gateway_limit_chat,
         "run": settings.gateway_limit_run,
         "hook": settings.gateway_limit_hook,
+        "mcp": settings.gateway_limit_mcp,
     }
 
 

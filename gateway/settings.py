@@ -112,6 +112,9 @@ class Settings(CommonSettings):
     gateway_limit_hook: QuotaSetting = Field(
         default=Quota(60_000, 60), description="Webhook calls, per path"
     )
+    gateway_limit_mcp: QuotaSetting = Field(
+        default=Quota(50_000, 3600), description="Messages to the MCP server, per user"
+    )
 
     @property
     def public_url(self) -> str:

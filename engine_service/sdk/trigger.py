@@ -19,6 +19,7 @@ from engine_service.sdk.node import (
     HttpClient,
     Network,
     NodeInput,
+    Offer,
     Outcome,
     P,
     PureNode,
@@ -150,6 +151,14 @@ class WebhookTrigger(Trigger[P]):
         self, parameters: P, request: IncomingRequest, secret: str, now: datetime
     ) -> Accepted | Answered | Refused:
         """Verify the request (constant time, with tolerance) and shape it into an item."""
+
+
+class ToolTrigger(Trigger[P]):
+    """A trigger by which the workflow is a tool of its tenant's MCP server while it is active."""
+
+    @abstractmethod
+    def tool(self, parameters: P) -> Offer:
+        """The tool, as clients see it."""
 
 
 @dataclass(frozen=True, slots=True)

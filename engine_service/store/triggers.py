@@ -153,12 +153,21 @@ async def find_by_shape(connection: AsyncConnection, path: str) -> LiveTrigger |
 
 
 async def list_triggers(
-    connection: AsyncConnection, page: Page, workflow_id: str = ""
+    connection: AsyncConnection, page: Page, workflow_id: str = "", kinds: Sequence[str] = ()
 ) -> Sequence[LiveTrigger]:
-    """Live triggers, newest first: one more than the page holds, when there are more."""
+    """Live triggers, newest first: one more than the page holds, when there are more.
+
+    Args:
+        connection: Of a tenant, or of all.
+        page: Which part of the list.
+        workflow_id: Only those of this workflow, when given.
+        kinds: Only those of these types, when given.
+    """
     query = sa.select(triggers).order_by(triggers.c.id.desc()).limit(page.size + 1)
     if workflow_id:
         query = query.where(triggers.c.workflow_id == workflow_id)
+    if kinds:
+        query = query.where(triggers.c.type.in_(kinds))
     if page.after:
         query = query.where(triggers.c.id < page.after)
     found = await connection.execute(query)

@@ -44,6 +44,11 @@ def place(door: str, path: str) -> str:
     return path if door == HOOK else f"{door}:{path}"
 
 
+def tool_place(tenant_id: str, name: str) -> str:
+    """Where a tool of a tenant's MCP server is, among the paths: no request finds it by one."""
+    return f"mcp:{tenant_id}/{name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Listener:
     """A live webhook, ready to take requests."""

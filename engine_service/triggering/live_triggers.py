@@ -1,4 +1,4 @@
-"""What goes live with a version: the rows of its clock triggers, webhooks and polls.
+"""What goes live with a version: the rows of its clock triggers, webhooks, polls and tools.
 
 Every activation gives its triggers new ids, so that whoever still holds an old row in memory is
 told so when a run is to begin with it.
@@ -12,13 +12,15 @@ from pydantic import ValidationError
 
 from engine_service.catalogue import Catalogue
 from engine_service.definitions.hidden import split
-from engine_service.sdk.trigger import ClockTrigger, PollTrigger, WebhookTrigger
+from engine_service.sdk.trigger import ClockTrigger, PollTrigger, ToolTrigger, WebhookTrigger
 from engine_service.store.triggers import LiveTrigger, shape_of
 from engine_service.store.versions import StoredVersion
-from engine_service.triggering.hooks import place
+from engine_service.triggering.hooks import place, tool_place
 from shared.errors import InvalidInput, Violation
 from shared.ids import new_id
 from shared.workflow import Workflow, pointer
+
+_LIVE = (ClockTrigger, WebhookTrigger, PollTrigger, ToolTrigger)
 
 
 def live_triggers(
@@ -29,7 +31,7 @@ def live_triggers(
     rows: list[LiveTrigger] = []
     for node in definition.nodes:
         trigger = catalogue.find(node.type, node.version)
-        if node.disabled or not isinstance(trigger, ClockTrigger | WebhookTrigger | PollTrigger):
+        if node.disabled or not isinstance(trigger, _LIVE):
             continue
         parameters = trigger.Parameters.model_validate(node.parameters)
         secrets, shown = split(trigger.Parameters, node.parameters)
@@ -54,6 +56,9 @@ def live_triggers(
                 shape = shape_of(f"{version.tenant_id}/{trigger.path(parameters)}")
                 path = place(trigger.door, shape)
                 rows.append(replace(row, path=path))
+            case ToolTrigger():
+                name = trigger.tool(parameters).name
+                rows.append(replace(row, path=tool_place(version.tenant_id, name)))
             case PollTrigger():
                 rows.append(replace(row, next_poll_at=now))
     return rows
@@ -97,7 +102,7 @@ def refuse_taken(definition: Workflow, live: Iterable[LiveTrigger], taken: Colle
             pointer(["nodes", places[row.node_id], "parameters"]),
             "webhook_path_taken",
             f"Another active workflow listens on {row.path!r}.",
-            "Give it another path, or deactivate the other workflow.",
+            "Give it another path or name, or deactivate the other workflow.",
         )
         for row in live
         if row.path in taken

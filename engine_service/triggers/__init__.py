@@ -9,6 +9,7 @@ from engine_service.triggers.error import ErrorTrigger
 from engine_service.triggers.form import FormTrigger
 from engine_service.triggers.github import GitHubTrigger
 from engine_service.triggers.manual import ManualTrigger
+from engine_service.triggers.mcp import McpTrigger
 from engine_service.triggers.rss import RssTrigger
 from engine_service.triggers.schedule import Schedule
 from engine_service.triggers.slack import SlackTrigger
@@ -26,5 +27,6 @@ TRIGGERS: tuple[type[Trigger[Any]], ...] = (
     RssTrigger,
     EmailTrigger,
     CalledTrigger,
+    McpTrigger,
     ErrorTrigger,
 )

@@ -94,7 +94,7 @@ def to_diagnostics(found: Iterable[Diagnostic]) -> list[workflow_pb2.Diagnostic]
 
 def _path(live: LiveTrigger) -> str:
     """Where a webhook listens, with the names that its author gave to steps."""
-    if live.path is None:
+    if live.path is None or live.path.startswith("mcp:"):
         return ""
     named = f"{live.tenant_id}/{live.parameters.get('path', '')}"
     # Before it may stand which of the gateway's doors leads there.

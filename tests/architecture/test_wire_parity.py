@@ -40,6 +40,7 @@ NOT_AN_RPC_OF_ITS_OWN = {"validate_stored_workflow": "ValidateWorkflow"} | {
 # RPCs that are no REST operation: hooks are raw, consent comes back to a page, links open one, and
 # forms and chats are pages.
 RAW = {"FireWebhook", "FinishConnect", "OpenApprovalLink", "AnswerApprovalLink", "OpenPage"}
+RAW |= {"ListTools", "CallTool"}  # what the MCP server speaks is no REST
 SEQUENCE = {"after": "after_sequence"}
 
 

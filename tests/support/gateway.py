@@ -54,7 +54,7 @@ def gateway_settings(database_url: str, redis_url: str, mesh_address: str, **mor
     return Settings(**values)
 
 
-_LIMITS = ("public", "login", "api", "chat", "run", "hook")
+_LIMITS = ("public", "login", "api", "chat", "run", "hook", "mcp")
 
 
 @asynccontextmanager

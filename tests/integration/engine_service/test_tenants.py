@@ -37,8 +37,13 @@ from shared.pb.flowloom.engine.v1 import (
     run_service_pb2_grpc,
     simulation_service_pb2,
     simulation_service_pb2_grpc,
+    tool_service_pb2,
+    tool_service_pb2_grpc,
     trigger_service_pb2,
     trigger_service_pb2_grpc,
+    usage_pb2,
+    usage_service_pb2,
+    usage_service_pb2_grpc,
     variable_service_pb2,
     variable_service_pb2_grpc,
     version_service_pb2,
@@ -48,9 +53,11 @@ from shared.pb.flowloom.engine.v1 import (
 )
 from tests.support.keychain import KEYS
 from tests.support.serving import ADA, BOB, SECRET, acting_as, serving_services
+from tests.support.used import used
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 MARK = "adas-own-business"
+TOOL = {"name": MARK, "description": MARK}
 DEFINITION = Document(
     json=json.dumps(
         {
@@ -62,6 +69,7 @@ DEFINITION = Document(
                     "type": "trigger.webhook",
                     "parameters": {"path": MARK},
                 },
+                {"id": "tool", "name": "Tool", "type": "trigger.mcp", "parameters": TOOL},
             ],
         }
     ).encode()
@@ -74,7 +82,9 @@ SERVICES: dict[str, tuple[Any, Any]] = {
     "NodeTypeService": (node_type_service_pb2, node_type_service_pb2_grpc),
     "RunService": (run_service_pb2, run_service_pb2_grpc),
     "SimulationService": (simulation_service_pb2, simulation_service_pb2_grpc),
+    "ToolService": (tool_service_pb2, tool_service_pb2_grpc),
     "TriggerService": (trigger_service_pb2, trigger_service_pb2_grpc),
+    "UsageService": (usage_service_pb2, usage_service_pb2_grpc),
     "VariableService": (variable_service_pb2, variable_service_pb2_grpc),
     "VersionService": (version_service_pb2, version_service_pb2_grpc),
     "WorkflowService": (workflow_service_pb2, workflow_service_pb2_grpc),
@@ -131,6 +141,7 @@ async def estate(
             await settle(estate, worker_database)
             await keep_a_file(estate, app_database)
             await keep_what_was_said(estate, app_database)
+            await keep_an_account(estate, worker_database)
             yield estate
 
 
@@ -188,6 +199,15 @@ async def keep_a_file(estate: Estate, app: Database) -> None:
     estate.ids["blob_id"] = blob.id
 
 
+async def keep_an_account(estate: Estate, worker: Database) -> None:
+    await used(worker, "ten_a", "2026-01-02", 987)
+    with acting_as(ADA):
+        day = usage_pb2.BUDGET_PERIOD_DAY
+        await estate.stubs["UsageService"].SetBudget(
+            usage_service_pb2.SetBudgetRequest(period=day, max_tokens=987)
+        )
+
+
 async def keep_what_was_said(estate: Estate, app: Database) -> None:
     """Let somebody have answered Ada's question, handed a part over, and been told of it."""
     about = {
@@ -242,9 +262,14 @@ def request_for(estate: Estate, service: str, method: str) -> Message:
         "hosts": ["evil.example.com"],
         "redirect_uri": "https://evil.example.com",
         "value": Document(json=b"1"),
+        "max_tokens": 1,
     }
     known = kind.DESCRIPTOR.fields_by_name
     fields |= {n: fillings[n] for n in fillings if n in known and known[n].enum_type is None}
+    if method == "CallTool":
+        fields["name"] = MARK
+    if "period" in known:
+        fields["period"] = usage_pb2.BUDGET_PERIOD_DAY
     if "decision" in known:
         fields["decision"] = approval_pb2.DECISION_APPROVE
     return kind(**fields)

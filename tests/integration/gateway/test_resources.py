@@ -24,6 +24,8 @@ from shared.pb.flowloom.engine.v1 import (
     simulation_service_pb2,
     trigger_pb2,
     trigger_service_pb2,
+    usage_pb2,
+    usage_service_pb2,
     version_service_pb2,
     workflow_pb2,
     workflow_service_pb2,
@@ -43,6 +45,7 @@ RUN = run_pb2.Run(id="run_1", status=run_pb2.RUN_STATUS_QUEUED, mode=run_pb2.RUN
 SESSION = session_pb2.Session(id="ses_1", status=session_pb2.SESSION_STATUS_IDLE)
 APPROVAL = approval_pb2.Approval(id="apr_1", status=approval_pb2.APPROVAL_STATUS_PENDING)
 TRIGGER = trigger_pb2.Trigger(id="trg_1", path="t/hook")
+BUDGET = usage_pb2.Budget(period=usage_pb2.BUDGET_PERIOD_DAY, max_tokens=9, used_tokens=3)
 NODE_TYPE = node_type_pb2.NodeType(type="http.request")
 
 # method, path, body → RPC, what it must be asked, what it answers; → status, what REST answers
@@ -52,6 +55,26 @@ OPERATIONS: list[tuple[str, str, Any, str, Message, Message, int, dict[str, Any]
         workflow_service_pb2.CreateWorkflowRequest(name="A", definition=document(DEFINITION)),
         workflow_service_pb2.CreateWorkflowResponse(workflow=WORKFLOW),
         *(201, {"id": "wf_1", "definition": DEFINITION, "create_time": None}),
+    ),
+    (
+        *("GET", "/v1/usage?first_day=2027-01-01&page_size=2", None, "ListUsage"),
+        usage_service_pb2.ListUsageRequest(first_day="2027-01-01", page_size=2),
+        usage_service_pb2.ListUsageResponse(days=[usage_pb2.DayUsage(day="2027-01-01", runs=3)]),
+        *(200, {"next_page_token": ""}),
+    ),
+    (
+        *("PUT", "/v1/budgets/day", {"max_tokens": 9, "max_cost_usd": "1.5"}, "SetBudget"),
+        usage_service_pb2.SetBudgetRequest(
+            period=usage_pb2.BUDGET_PERIOD_DAY, max_tokens=9, max_cost_usd="1.5"
+        ),
+        usage_service_pb2.SetBudgetResponse(budget=BUDGET),
+        *(200, {"period": "day", "max_tokens": 9, "max_cost_usd": "", "used_tokens": 3}),
+    ),
+    (
+        *("GET", "/v1/budgets", None, "ListBudgets"),
+        usage_service_pb2.ListBudgetsRequest(),
+        usage_service_pb2.ListBudgetsResponse(budgets=[BUDGET]),
+        *(200, {}),
     ),
     (
         *("GET", "/v1/workflows?page_size=2&page_token=t&name_contains=x", None, "ListWorkflows"),
@@ -315,6 +338,10 @@ async def test_an_operation_asks_its_rpc_and_tells_the_answer(
             "/v1/sessions/ses_1",
             "DeleteSession",
             session_service_pb2.DeleteSessionRequest(session_id="ses_1"),
+        ),
+        (
+            *("/v1/budgets/month", "DeleteBudget"),
+            usage_service_pb2.DeleteBudgetRequest(period=usage_pb2.BUDGET_PERIOD_MONTH),
         ),
     ],
 )
