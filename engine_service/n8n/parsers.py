@@ -25,9 +25,7 @@ def schema_of(parser: SourceNode) -> tuple[JsonObject, tuple[str, ...]]:
     if kind != _STRUCTURED:
         raise CannotMap(f"There is no counterpart of {parser.type}.")
     fields = parser.fields
-    schema = _schema(fields, parser.version)
-    if schema.get("type") != "object":
-        raise CannotMap("Its parser asks for something that is no object, which is not possible.")
+    schema = read_schema(fields, parser.version)
     if fields.flag("autoFix"):
         _tell_of_fixing(fields)
     fields.ignore("customizeRetryPrompt", "prompt")
@@ -51,6 +49,18 @@ def _tell_of_fixing(fields: Fields) -> None:
     fields.differ(
         "An answer that does not fit goes back once to the model that gave it, with what is wrong."
     )
+
+
+def read_schema(fields: Fields, version: float) -> JsonObject:
+    """The schema that is written out, or shown by an example.
+
+    Raises:
+        CannotMap: It is not that of an object.
+    """
+    schema = _schema(fields, version)
+    if schema.get("type") != "object":
+        raise CannotMap("It asks for something that is no object, which is not possible.")
+    return schema
 
 
 def _schema(fields: Fields, version: float) -> JsonObject:

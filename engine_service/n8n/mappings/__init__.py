@@ -27,6 +27,7 @@ from engine_service.n8n.mappings import (
     protocols,
     set_fields,
     storage,
+    tasks,
     triggers,
     vectors,
 )
@@ -47,6 +48,7 @@ MAPPINGS: tuple[NodeMapping, ...] = (
     *http.MAPPINGS,
     *ai.MAPPINGS,
     *memories.MAPPINGS,
+    *tasks.MAPPINGS,
     *vectors.MAPPINGS,
     *mcp.MAPPINGS,
     *apps.MAPPINGS,

@@ -1,23 +1,17 @@
 """Language models: OpenAI's own node, and chains with the model attached to them."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from engine_service.n8n.mapping import CannotMap, Fields, Mapped, NodeMapping, SourceNode
+from engine_service.n8n.models import MODEL, read_models, sampling
 from engine_service.n8n.parsers import schema_of
 from engine_service.sdk.node import MAIN
 from shared.workflow import JsonObject
 
-_MODEL = "ai_languageModel"
 _TOOL = "ai_tool"
 _MEMORY = "ai_memory"
 _PARSER = "ai_outputParser"
 _CHATS = "@n8n/n8n-nodes-langchain."
-_PROVIDERS = {
-    f"{_CHATS}lmChatOpenAi": ("openai", "gpt-4o-mini"),
-    f"{_CHATS}lmOpenAi": ("openai", "gpt-3.5-turbo-instruct"),
-    f"{_CHATS}lmChatAnthropic": ("anthropic", "claude-sonnet-4-5"),
-}
 _CHATS_PROMPT = "{{ $json.chatInput ?? $json.message }}"
 _OBJECT = "The answer is in 'data', with its text and 'usage' beside it, not in {0!r}."
 _ANSWER = "The answer is in 'text', with 'model', 'finish' and 'usage' beside it, not in {0!r}."
@@ -27,14 +21,12 @@ def _chain(node: SourceNode) -> Mapped:
     """A prompt and a model; an agent without tools and memory is no more than that."""
     fields = node.fields
     agent = node.type.endswith(".agent")
-    takes = {_MODEL, _PARSER, _TOOL, _MEMORY} if agent else {_MODEL, _PARSER}
+    takes = {MODEL, _PARSER, _TOOL, _MEMORY} if agent else {MODEL, _PARSER}
     others = [kind for kind, attached in node.attached.items() if attached and kind not in takes]
     if others:
         raise CannotMap(f"It has {', '.join(sorted(others))} attached, which ai.chat cannot use.")
-    models = node.attached.get(_MODEL, ())
-    if not models:
-        raise CannotMap("No language model is attached to it.")
-    made: JsonObject = {"prompt": _prompt(fields), **_model(models)}
+    models = node.attached.get(MODEL, ())
+    made: JsonObject = {"prompt": _prompt(fields), **read_models(models)}
     system = _system(fields)
     if system:
         made["system"] = system
@@ -72,30 +64,6 @@ def _system(fields: Fields) -> Any:
     return "\n\n".join(str(text) for text in texts)
 
 
-def _model(models: Sequence[SourceNode]) -> JsonObject:
-    """The models, each tried when the one before it is not available."""
-    made: JsonObject = {}
-    names: list[str] = []
-    for model in models:
-        if model.type not in _PROVIDERS:
-            raise CannotMap(f"There is no counterpart of {model.type}.")
-        provider, default = _PROVIDERS[model.type]
-        names.append(f"{provider}:{model.fields.located('model', default)}")
-        made.update(_sampling(model.fields.section("options")))
-    return {**made, "model": ",".join(names)}
-
-
-def _sampling(options: Fields) -> JsonObject:
-    made: JsonObject = {}
-    if options.has("temperature"):
-        made["temperature"] = options.take("temperature")
-    for name in ("maxTokens", "maxTokensToSample"):
-        if options.has(name) and options.number(name, -1) > 0:
-            made["max_tokens"] = int(options.number(name, 0))
-        options.ignore(name)
-    return made
-
-
 def _openai(node: SourceNode) -> Mapped:
     """OpenAI's node: messages to a model."""
     fields = node.fields
@@ -114,7 +82,7 @@ def _openai(node: SourceNode) -> Mapped:
     made: JsonObject = {
         "prompt": asked[0] if len(asked) == 1 else "\n\n".join(map(str, asked)),
         "model": f"openai:{model or 'gpt-4o-mini'}",
-        **_sampling(fields.section("options")),
+        **sampling(fields.section("options")),
     }
     if system:
         made["system"] = "\n\n".join(map(str, system))
