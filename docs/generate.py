@@ -1,5 +1,6 @@
-"""Write the reference pages that follow from the code: settings and node types. `make docs`."""
+"""Write the pages that follow from the code: settings, metrics, node types, events. `make docs`."""
 
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,7 @@ from engine_service import metrics as engine_metrics
 from engine_service.catalogue import builtin
 from engine_service.sdk.node import AttachedNode, NodeType
 from engine_service.settings import Settings as EngineSettings
+from gateway import asyncapi as gateway_asyncapi
 from gateway import metrics as gateway_metrics
 from gateway.settings import Settings as GatewaySettings
 
@@ -112,7 +114,17 @@ def metrics() -> str:
     return "\n".join(parts) + "\n"
 
 
-PAGES = {"configuration.md": configuration, "metrics.md": metrics, "node-types.md": node_types}
+def asyncapi() -> str:
+    """What the event streams say; the gateway serves the file."""
+    return json.dumps(gateway_asyncapi.describe(), indent=1, ensure_ascii=False) + "\n"
+
+
+PAGES = {
+    "configuration.md": configuration,
+    "metrics.md": metrics,
+    "node-types.md": node_types,
+    "../gateway/asyncapi.json": asyncapi,
+}
 
 if __name__ == "__main__":
     for page, make in PAGES.items():
