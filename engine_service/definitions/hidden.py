@@ -94,8 +94,22 @@ def restore(definition: Workflow, before: JsonObject | None, catalogue: Catalogu
         )
 
 
-def _secrets(model: type[BaseModel], value: Any) -> Iterator[tuple[Path, str]]:
+def secret_texts(parameters: BaseModel) -> set[str]:
+    """The secrets among a node's filled parameters."""
+    filled = parameters.model_dump(by_alias=True)
+    return {secret for _, secret in _secrets(type(parameters), filled)}
+
+
+def holds_secrets(model: type[BaseModel], parameters: JsonObject) -> bool:
+    """Whether parameters as written have a secret, or an expression for one."""
+    return next(_secrets(model, parameters, bool), None) is not None
+
+
+def _secrets(
+    model: type[BaseModel], value: Any, wanted: Callable[[str], bool] | None = None
+) -> Iterator[tuple[Path, str]]:
     """Where secrets stand in a value that a model describes, and what they are."""
+    wanted = wanted or _is_secret
     if not isinstance(value, dict):
         return
     fields = cast("JsonObject", value)
@@ -103,23 +117,27 @@ def _secrets(model: type[BaseModel], value: Any) -> Iterator[tuple[Path, str]]:
         key = field.alias if field.alias in fields else name
         inner = fields.get(key)
         if field.json_schema_extra == {"writeOnly": True}:
-            if isinstance(inner, str) and _is_secret(inner):
+            if isinstance(inner, str) and wanted(inner):
                 yield (key,), inner
         elif field.json_schema_extra == {"x-secret-names": True}:
-            yield from (((key, *path), secret) for path, secret in _telling(inner))
+            yield from (((key, *path), secret) for path, secret in _telling(inner, wanted))
         else:
-            yield from (((key, *path), secret) for path, secret in _nested(field.annotation, inner))
+            found = _nested(field.annotation, inner, wanted)
+            yield from (((key, *path), secret) for path, secret in found)
 
 
-def _nested(annotation: Any, value: Any) -> Iterator[tuple[Path, str]]:
+def _nested(
+    annotation: Any, value: Any, wanted: Callable[[str], bool]
+) -> Iterator[tuple[Path, str]]:
     """Secrets within a field: of each model that the field's type mentions."""
     members = list(enumerate(cast("list[Any]", value))) if isinstance(value, list) else None
     for model in _models(annotation):
         if members is None:
-            yield from _secrets(model, value)
+            yield from _secrets(model, value, wanted)
             continue
         for place, member in members:
-            yield from (((place, *path), secret) for path, secret in _secrets(model, member))
+            found = _secrets(model, member, wanted)
+            yield from (((place, *path), secret) for path, secret in found)
 
 
 @cache
@@ -129,11 +147,11 @@ def _models(annotation: Any) -> tuple[type[BaseModel], ...]:
     return tuple(model for argument in get_args(annotation) for model in _models(argument))
 
 
-def _telling(value: Any) -> Iterator[tuple[Path, str]]:
+def _telling(value: Any, wanted: Callable[[str], bool]) -> Iterator[tuple[Path, str]]:
     """Texts under names such as `authorization`."""
     if isinstance(value, dict):
         for name, inner in cast("JsonObject", value).items():
-            if is_secret_name(name) and isinstance(inner, str) and _is_secret(inner):
+            if is_secret_name(name) and isinstance(inner, str) and wanted(inner):
                 yield (name,), inner
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from engine_service.catalogue import Catalogue
 from engine_service.core.flow import LOOP_TYPE, Flow, Shape, Step
+from engine_service.definitions.hidden import holds_secrets
 from engine_service.definitions.stencil import Stencil, stencil_of
 from engine_service.expressions import CompiledParameters, compile_parameters
 from engine_service.sdk.node import MAIN, Effect, NodeParameters, NodeType, PureNode
@@ -35,6 +36,7 @@ class ReadyNode:
         needs_v8: Some expression is more than a plain path.
         is_pure: It is computed from its input alone.
         effect: What it does to the world.
+        secretive: Its parameters hold a secret, or an expression for one.
     """
 
     definition: Node
@@ -45,6 +47,7 @@ class ReadyNode:
     needs_v8: bool
     is_pure: bool
     effect: Effect
+    secretive: bool = False
 
     @property
     def announces(self) -> bool:
@@ -115,6 +118,7 @@ def _ready(node: Node, catalogue: Catalogue) -> ReadyNode:
         needs_v8,
         is_pure=isinstance(node_type, PureNode),
         effect=node_type.effect_of(node.parameters),
+        secretive=holds_secrets(node_type.Parameters, node.parameters),
     )
 
 

@@ -38,7 +38,7 @@ from engine_service.sdk.node import (
 )
 from engine_service.sdk.progress import PartOf
 from engine_service.values import patterns
-from engine_service.vault.veil import hidden, veiled
+from engine_service.vault.veil import hidden, veil_of, veiled
 from shared.workflow import Item, JsonObject
 from shared.workflow import Node as NodeDefinition
 
@@ -192,7 +192,8 @@ class _AttachedNode:
         )
         own = replace(own, attached=self._owned.by(self._node, own))
         outcome = await let_act(self._node, given, own, self._owned.bench.seconds)
-        return veiled(outcome, own.credentials.hide)
+        secretive = given.parameters if self._node.secretive else ()
+        return veiled(outcome, veil_of(own.credentials, secretive))
 
     def _credentials(self) -> Credentials:
         keychain, references = self._owned.bench.keychain, self.definition.credentials

@@ -56,7 +56,7 @@ from engine_service.sdk.node import (
 from engine_service.sdk.progress import InMind, Progress
 from engine_service.sdk.question import Question
 from engine_service.sdk.tenant_data import NoTenantData, TenantData
-from engine_service.vault.veil import hidden, veiled
+from engine_service.vault.veil import Hide, hidden, veil_of, veiled
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.llm import Usage
@@ -281,11 +281,13 @@ class Executor:
     async def _act(self, call: Call, filled: Filled, outlet: Outlet) -> Outcome:
         """Let an action do its work; what it opened for that does not leave with the outcome."""
         credentials = self._credentials(call)
-        services = self._services(call, outlet, credentials)
+        node = call.node
+        hide = veil_of(credentials, filled.given.parameters if node.secretive else ())
+        services = self._services(call, outlet, credentials, hide)
         bench = Bench(self._evaluator, self._world.keychain, self._limits.seconds)
         services = replace(services, attached=attached_to(call, filled, bench, services))
-        outcome = await let_act(call.node, filled.given, services, self._limits.seconds)
-        return veiled(outcome, credentials.hide) if call.node.definition.credentials else outcome
+        outcome = await let_act(node, filled.given, services, self._limits.seconds)
+        return veiled(outcome, hide) if node.secretive or node.definition.credentials else outcome
 
     def _credentials(self, call: Call) -> Credentials:
         keychain, references = self._world.keychain, call.node.definition.credentials
@@ -305,14 +307,16 @@ class Executor:
         memories = self._world.memories
         return NO_MEMORY if memories is None else memories.of(call.run.tenant_id)
 
-    def _services(self, call: Call, outlet: Outlet, credentials: Credentials) -> Services:
+    def _services(
+        self, call: Call, outlet: Outlet, credentials: Credentials, hide: Hide
+    ) -> Services:
         execution, calls = call.execution, self._world.calls
 
         async def emit(data: JsonObject) -> None:
-            await outlet.delta(execution, hidden(data, credentials.hide))
+            await outlet.delta(execution, hidden(data, hide))
 
         async def write(level: str, message: str) -> None:
-            await outlet.line(execution, level, credentials.hide(message))
+            await outlet.line(execution, level, hide(message))
 
         return Services(
             http=self._world.http,

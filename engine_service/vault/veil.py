@@ -1,15 +1,41 @@
 """Draws a veil over secrets in what a node gives: outputs, failures, questions, lines, progress.
 
-A server may repeat what it was sent; nothing that was opened for a node may leave it that way.
+A server may repeat what it was sent; nothing that was opened for a node, or that its parameters
+hold as a secret, may leave it that way.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
+from urllib.parse import quote
 
-from engine_service.sdk.node import Done, Failed, Outcome, Response, Waiting
+from pydantic import BaseModel
+
+from engine_service.definitions.hidden import HIDDEN, secret_texts
+from engine_service.sdk.node import Credentials, Done, Failed, Outcome, Response, Waiting
 
 Hide = Callable[[str], str]
+_SHORTEST = 8
+"""Shorter secrets of an author's are words that may stand anywhere."""
+
+
+def veil_of(credentials: Credentials, parameters: Iterable[BaseModel]) -> Hide:
+    """What hides what was opened for a node, and the secrets in its filled parameters."""
+    found = {text for one in parameters for text in secret_texts(one)}
+    # A header may say before its secret what it is: `Bearer …`.
+    texts = {*found, *(text.rpartition(" ")[2] for text in found)}
+    texts |= {quote(text, safe="") for text in texts}
+    secrets = sorted((t for t in texts if len(t) >= _SHORTEST), key=len, reverse=True)
+    if not secrets:
+        return credentials.hide
+
+    def hide(text: str) -> str:
+        text = credentials.hide(text)
+        for secret in secrets:
+            text = text.replace(secret, HIDDEN)
+        return text
+
+    return hide
 
 
 def veiled(outcome: Outcome, hide: Hide) -> Outcome:
