@@ -83,6 +83,16 @@ def test_an_image_sets_only_what_its_service_reads(service: str) -> None:
     assert {name.lower() for name in own} <= set(SETTINGS[service].model_fields)
 
 
+@pytest.mark.parametrize("service", PACKAGES)
+def test_an_image_says_what_it_is_and_where_it_comes_from(service: str) -> None:
+    labels = re.findall(r"org\.opencontainers\.image\.([a-z.]+)=", stages()["runtime"])
+    own = re.findall(r"org\.opencontainers\.image\.([a-z.]+)=", stages()[service])
+    told = {"vendor", "licenses", "version", "revision", "created", "source", "base.name"}
+    assert (set(labels), set(own)) == (told, {"title", "description"})
+    passed = set(re.findall(r'--build-arg "([A-Z]+)=', (ROOT / "docker" / "build").read_text()))
+    assert passed == {"VERSION", "REVISION", "CREATED", "SOURCE"}
+
+
 def test_nothing_but_sources_goes_to_the_builder() -> None:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     rules = [line for line in lines if line and not line.startswith("#")]
