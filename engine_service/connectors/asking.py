@@ -24,6 +24,7 @@ from engine_service.sdk.node import (
 from engine_service.values.paths import get_path, parse_path
 from engine_service.web.answers import read_answer
 from engine_service.web.outgoing_bodies import Unsendable, encode, with_query
+from shared.workflow import Item
 
 TRIES = 3
 LONGEST_PAUSE_SECONDS = 60.0
@@ -37,12 +38,14 @@ class Caller:
 
     Attributes:
         key: The same for every try of the same effect.
+        item: The item that it is about; for operations that send a file of it.
     """
 
     vendor: Vendor
     credential: Credential | None
     services: Services
     key: str
+    item: Item | None = None
 
     async def perform(self, operation: Operation) -> list[Any]:
         """Do an operation; what its answer holds, page after page.

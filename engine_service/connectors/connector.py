@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 from engine_service.connectors.asking import Caller
@@ -40,6 +41,7 @@ class Connector(ActionNode[Operation]):
 
         async def perform(index: int) -> list[Item]:
             own = caller if count == 1 else caller.for_item(index)
+            own = replace(own, item=given.items[index])
             operation = given.parameters_for(index)
             members = await self.perform(operation, own)
             return [

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, cast
 
+import orjson
+
 from engine_service.expressions import Expression, compile_parameters, parse
 from shared.workflow import JsonObject
 
@@ -20,6 +22,8 @@ _ABSENT = re.compile(
 )
 """Members that n8n's names have and ours lack, or mean otherwise."""
 _QUOTE = re.compile(r'(?<!\\)"')
+_MARK = "\ue000"
+_MARKED = re.compile(rf"{_MARK}(\d+){_MARK}")
 _AS_JSON = "((v) => typeof v === 'object' ? JSON.stringify(v) : String(v))"
 _NAME_OF_NODE = re.compile(r"""(\$\(\s*|\$node\[\s*|\$items\(\s*)(["'`])((?:(?!\2).)+)\2""")
 
@@ -66,6 +70,36 @@ def with_json_inside(value: Any) -> Any:
         else:
             written += f"{{{{ {_AS_JSON}({part.source}) }}}}"
     return written
+
+
+def read_json(text: str) -> Any:
+    """A JSON text with expressions in it, as the value that it becomes; they stay where they are.
+
+    Raises:
+        ValueError: It is no JSON before it is filled.
+    """
+    written, quoted = "", False
+    found: list[str] = []
+    for part in parse(text).parts:
+        if isinstance(part, str):
+            written += part
+            quoted ^= len(_QUOTE.findall(part)) % 2 == 1
+        else:
+            mark = f"{_MARK}{len(found)}{_MARK}"
+            found.append(f"{{{{ {part.source} }}}}")
+            written += mark if quoted else f'"{mark}"'
+    return _put_back(orjson.loads(written), found)
+
+
+def _put_back(value: Any, found: list[str]) -> Any:
+    if isinstance(value, str):
+        return _MARKED.sub(lambda mark: found[int(mark[1])], value)
+    if isinstance(value, list):
+        return [_put_back(each, found) for each in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        fields = cast("JsonObject", value).items()
+        return {_put_back(name, found): _put_back(each, found) for name, each in fields}
+    return value
 
 
 def rename(value: Any, names: dict[str, str]) -> Any:

@@ -12,7 +12,15 @@ from engine_service.connectors.connector import Connector
 from engine_service.connectors.operation import OPERATION, Call, Choice, Listing, Operation
 from engine_service.connectors.pages import Pages
 from engine_service.connectors.vendor import Vendor, by_status, refusal, said_in
-from engine_service.sdk.node import Effect, Failed, HttpRequest, HttpResponse, NodeError
+from engine_service.sdk.node import (
+    BodyStream,
+    Effect,
+    Failed,
+    HttpRequest,
+    HttpResponse,
+    NodeError,
+)
+from engine_service.values.attachments import file_id
 from shared.workflow import JsonObject
 
 _CODES = {
@@ -228,7 +236,12 @@ class UploadFile(Operation):
     """Uploads a file and shares it in a channel."""
 
     operation: Literal["upload"] = OPERATION
-    filename: str = Field(min_length=1, max_length=500, description="What it is called")
+    filename: str = Field(
+        default="", max_length=500, description="What it is called; a file of the item has a name"
+    )
+    binary: str | None = Field(
+        default=None, description="The file of the item to send: its name in the item's `binary`"
+    )
     text: str | None = Field(default=None, description="The file's content as text")
     base64: str | None = Field(default=None, description="The file's content in base64")
     channel: str | None = Field(default=None, description="The channel's id; private without")
@@ -238,8 +251,12 @@ class UploadFile(Operation):
     call = Call("POST", "/files.completeUploadExternal", items="files")
     sample: ClassVar[JsonObject] = {"id": "F0123456789", "title": "report.txt"}
 
+    def findings(self) -> Iterator[tuple[str, str, str]]:
+        if not self.filename and self.binary is None:
+            yield "/filename", "missing_parameter", "A file that is written here needs a name."
+
     def content(self) -> bytes:
-        """The file.
+        """What is written here.
 
         Raises:
             NodeError: It is not base64.
@@ -252,7 +269,108 @@ class UploadFile(Operation):
             raise NodeError(Failed("bad_request", "The content is not base64.")) from error
 
 
+class _OfChannel(Operation):
+    """Something about one channel."""
+
+    channel: str = Field(min_length=1, description="The channel's id")
+    sample: ClassVar[JsonObject] = {"id": "C0123456789", "name": "general"}
+
+
+class CreateChannel(Operation):
+    """Creates a channel."""
+
+    operation: Literal["channel_create"] = OPERATION
+    name: str = Field(min_length=1, max_length=80, description="Its name, in small letters")
+    is_private: bool | None = Field(default=None, description="Whether one must be invited to it")
+    call = Call("POST", "/conversations.create", items="channel")
+    sample = _OfChannel.sample
+
+
+class Channel(_OfChannel):
+    """Reads what is known of a channel."""
+
+    operation: Literal["channel"] = OPERATION
+    call = Call("GET", "/conversations.info", Effect.READ, items="channel")
+
+
+class ArchiveChannel(_OfChannel):
+    """Archives a channel."""
+
+    operation: Literal["channel_archive"] = OPERATION
+    call = Call("POST", "/conversations.archive", Effect.KEYED)
+
+
+class RenameChannel(_OfChannel):
+    """Gives a channel another name."""
+
+    operation: Literal["channel_rename"] = OPERATION
+    name: str = Field(min_length=1, max_length=80, description="The new name")
+    call = Call("POST", "/conversations.rename", Effect.KEYED, items="channel")
+
+
+class SetTopic(_OfChannel):
+    """Sets a channel's topic."""
+
+    operation: Literal["channel_topic"] = OPERATION
+    topic: str = Field(max_length=250, description="The topic")
+    call = Call("POST", "/conversations.setTopic", Effect.KEYED, items="channel")
+
+
+class Invite(_OfChannel):
+    """Invites people to a channel."""
+
+    operation: Literal["channel_invite"] = OPERATION
+    users: str = Field(min_length=1, description="Whom, by id, with commas between them")
+    call = Call("POST", "/conversations.invite", Effect.KEYED, items="channel")
+
+
+class JoinChannel(_OfChannel):
+    """Has the app join a channel."""
+
+    operation: Literal["channel_join"] = OPERATION
+    call = Call("POST", "/conversations.join", Effect.KEYED, items="channel")
+
+
+class LeaveChannel(_OfChannel):
+    """Has the app leave a channel."""
+
+    operation: Literal["channel_leave"] = OPERATION
+    call = Call("POST", "/conversations.leave", Effect.KEYED)
+
+
+class Members(Listing):
+    """Lists who is in a channel, by id."""
+
+    operation: Literal["members"] = OPERATION
+    channel: str = Field(min_length=1, description="The channel's id")
+    call = Call("GET", "/conversations.members", Effect.READ, items="members", pages=_pages(200))
+    sample: ClassVar[JsonObject] = {"data": "U0123456789"}
+
+
+class User(Operation):
+    """Reads what is known of a person."""
+
+    operation: Literal["user"] = OPERATION
+    user: str = Field(min_length=1, description="Who, by id")
+    call = Call("GET", "/users.info", Effect.READ, items="user")
+    sample: ClassVar[JsonObject] = {"id": "U0123456789", "name": "ada", "real_name": "Ada"}
+
+
 _UPLOAD_URL = Call("GET", "/files.getUploadURLExternal", Effect.READ)
+
+
+async def _content(operation: UploadFile, caller: Caller) -> tuple[bytes | BodyStream, str]:
+    """What is sent, and what it is called.
+
+    Raises:
+        NodeError: There is no such file, or it is not base64.
+    """
+    if operation.binary is None:
+        return operation.content(), operation.filename
+    blobs, item = caller.services.blobs, caller.item or {"json": {}}
+    blob = await blobs.find(file_id(item, operation.binary))
+    body = BodyStream(blob.size, lambda: blobs.stream(blob.id))
+    return body, operation.filename or blob.file_name
 
 
 class SlackParameters(Choice):
@@ -261,7 +379,8 @@ class SlackParameters(Choice):
     operations = (
         PostMessage, PostEphemeral, ScheduleMessage, UpdateMessage, DeleteMessage, AddReaction,
         RemoveReaction, History, Replies, Permalink, Channels, Users, UserByEmail,
-        OpenConversation, UploadFile,
+        OpenConversation, UploadFile, CreateChannel, Channel, ArchiveChannel, RenameChannel,
+        SetTopic, Invite, JoinChannel, LeaveChannel, Members, User,
     )  # fmt: skip
 
 
@@ -296,8 +415,9 @@ class SlackMessage(Connector):
 
     `operation` says what to do: `post` (with `thread_ts` a reply), `post_ephemeral`, `schedule`,
     `update`, `delete`, `react`, `unreact`, `upload` a file; `history`, `replies`, `permalink`;
-    `channels`, `users`, `user_by_email`; `open` a direct conversation. Fields are called as in
-    Slack's API.
+    `channels`, `channel` and `channel_create`, `_archive`, `_rename`, `_topic`, `_invite`, `_join`,
+    `_leave`; `members`, `users`, `user`, `user_by_email`; `open` a direct conversation. Fields are
+    called as in Slack's API.
 
     The credential is a `slack.token` (a bot token with the scopes that the operation needs, such
     as `chat:write`). Lists give one item per member, from as many pages as `limit` takes.
@@ -329,8 +449,9 @@ class SlackMessage(Connector):
     async def perform(self, operation: Operation, caller: Caller) -> list[Any]:
         if not isinstance(operation, UploadFile):
             return await caller.perform(operation)
-        content = operation.content()
-        given = await caller.ask(_UPLOAD_URL, filename=operation.filename, length=len(content))
+        content, filename = await _content(operation, caller)
+        size = content.size if isinstance(content, BodyStream) else len(content)
+        given = await caller.ask(_UPLOAD_URL, filename=filename, length=size)
         # The address that Slack gives is secret enough for it to want no token.
         upload = HttpRequest(
             "POST",
@@ -342,7 +463,7 @@ class SlackMessage(Connector):
         response = await caller.services.http.send(upload)
         if failed := by_status(self.vendor, response, "the upload was refused"):
             raise NodeError(failed)
-        shown = {"id": given["file_id"], "title": operation.title or operation.filename}
+        shown = {"id": given["file_id"], "title": operation.title or filename}
         sharing: JsonObject = {
             "files": [shown],
             "channel_id": operation.channel,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from engine_service.sdk.blob import Blobs
 from engine_service.sdk.node import ActionNode, Credential, Outcome
 from engine_service.store.credentials import READY, StoredCredential
 from engine_service.vault.drafts import draft, kind_of
@@ -13,7 +14,7 @@ from engine_service.vault.keychain import Contents, Keychain
 from engine_service.vault.sealing import Vault
 from shared.clock import SystemClock
 from shared.database import Database, DatabaseRole
-from shared.workflow import JsonObject
+from shared.workflow import Item, JsonObject
 from tests.support.detour import Detour
 from tests.support.keychain import KEYS
 from tests.support.run_node import Watched, allowing, given, run_action, services
@@ -48,11 +49,14 @@ class Desk:
         node_type: type[ActionNode[Any]],
         parameters: JsonObject | Sequence[JsonObject],
         *credentials: Credential,
+        items: list[Item] | None = None,
+        blobs: Blobs | None = None,
     ) -> Outcome:
-        """Run a node with one item for each of the parameters."""
+        """Run a node with one item for each of the parameters, unless with others."""
         each = [parameters] if isinstance(parameters, dict) else list(parameters)
-        what = given(node_type, each, [{"json": {}} for _ in each])
-        world = services(http=self.http, credentials=Found(credentials), watched=self.watched)
+        what = given(node_type, each, items or [{"json": {}} for _ in each])
+        found = Found(credentials)
+        world = services(http=self.http, credentials=found, watched=self.watched, blobs=blobs)
         return await run_action(node_type, what, world)
 
 

@@ -89,9 +89,68 @@ def _slack_users(fields: Fields) -> JsonObject:
     return {"operation": "users", **limit(fields, 50)}
 
 
+def _slack_upload(fields: Fields) -> JsonObject:
+    options = fields.section("options")
+    made: JsonObject = {
+        "operation": "upload",
+        "filename": options.take("fileName"),
+        "title": options.take("title"),
+        "channel": options.located("channelId") or options.take("channelIds"),
+        "initial_comment": options.take("initialComment"),
+        "thread_ts": options.take("threadTs"),
+    }
+    if isinstance(made["channel"], list):
+        made["channel"] = next(iter(cast("list[str]", made["channel"])), None)
+        fields.differ("A file is shared in one channel.")
+    if fields.flag("binaryData", not fields.has("fileContent")):
+        fields.ignore("fileContent")
+        return {**made, "binary": fields.text("binaryPropertyName", "data")}
+    fields.ignore("binaryPropertyName")
+    return {**made, "text": fields.take("fileContent", ""), "filename": made["filename"] or "file"}
+
+
+def _slack_channel(operation: str, **renamed: str) -> Build:
+    def build(fields: Fields) -> JsonObject:
+        fields.ignore("channelVisibility")
+        values = {ours: fields.take(theirs) for ours, theirs in renamed.items()}
+        if isinstance(values.get("users"), list):
+            values["users"] = ",".join(cast("list[str]", values["users"]))
+        return {"operation": operation, "channel": _channel(fields), **values}
+
+    return build
+
+
+def _slack_create(fields: Fields) -> JsonObject:
+    private = fields.fixed("channelVisibility", "public") == "private"
+    name = fields.take("channelId", "")
+    return {"operation": "channel_create", "name": name, "is_private": private or None}
+
+
+def _slack_user(fields: Fields) -> JsonObject:
+    return {"operation": "user", "user": fields.located("user")}
+
+
+def _slack_members(fields: Fields) -> JsonObject:
+    if fields.flag("resolveData"):
+        fields.differ("It gives ids; read each person with the operation 'user'.")
+    return {"operation": "members", "channel": _channel(fields), **limit(fields, 100)}
+
+
 _SLACK = App(
     "slack.message",
     {
+        "file:upload": _slack_upload,
+        "channel:create": _slack_create,
+        "channel:get": _slack_channel("channel"),
+        "channel:archive": _slack_channel("channel_archive"),
+        "channel:rename": _slack_channel("channel_rename", name="name"),
+        "channel:setTopic": _slack_channel("channel_topic", topic="topic"),
+        "channel:invite": _slack_channel("channel_invite", users="userIds"),
+        "channel:join": _slack_channel("channel_join"),
+        "channel:leave": _slack_channel("channel_leave"),
+        "channel:member": _slack_members,
+        "user:info": _slack_user,
+        "user:get": _slack_user,
         "message:post": _slack_post,
         "message:update": _slack_update,
         "message:delete": _slack_place("delete"),

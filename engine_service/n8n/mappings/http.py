@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from engine_service.n8n.expressions import translate
+from engine_service.n8n.expressions import read_json, translate
 from engine_service.n8n.mapping import CannotMap, Fields, Mapped, NodeMapping, SourceNode
 from shared.workflow import JsonObject
 
@@ -87,10 +87,11 @@ def as_object(text: Any) -> Any:
     if _OPEN_CLOSE.match(text) and text.count("{{") == 1:
         return translate(text)
     try:
-        found = orjson.loads(text.removeprefix("="))
+        if text.startswith("="):
+            return read_json(text.removeprefix("="))
+        return translate(orjson.loads(text))
     except orjson.JSONDecodeError as error:
         raise CannotMap("A JSON text becomes JSON only when it is filled.") from error
-    return found if text.startswith("=") else translate(found)
 
 
 def _body(fields: Fields) -> JsonObject:

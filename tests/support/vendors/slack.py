@@ -18,6 +18,7 @@ class FakeSlack(FakeVendor):
     place: str = "https://slack.com"
     messages: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    made: dict[str, str] = field(default_factory=dict[str, str])
     reactions: set[tuple[str, str, str]] = field(default_factory=set[tuple[str, str, str]])
 
     def routes(self) -> Mapping[str, Handle]:
@@ -29,6 +30,9 @@ class FakeSlack(FakeVendor):
             "GET /api/conversations.history": self._history,
             "GET /api/conversations.list": self._channels,
             "GET /api/users.lookupByEmail": self._user,
+            "POST /api/conversations.create": self._create,
+            "POST /api/conversations.rename": self._rename,
+            "GET /api/conversations.members": self._members,
             "GET /api/files.getUploadURLExternal": self._upload_url,
             "POST /upload/{file_id}": self._upload,
             "POST /api/files.completeUploadExternal": self._complete,
@@ -89,6 +93,23 @@ class FakeSlack(FakeVendor):
         rows = [{"id": key, "name": name} for key, name in CHANNELS.items()]
         return self._page(seen, "channels", rows)
 
+    def _create(self, seen: Seen) -> Answer:
+        name = seen.json()["name"]
+        if name in self.made.values():
+            return no("name_taken")
+        self.made[f"N{len(self.made)}"] = name
+        return yes(channel={"id": f"N{len(self.made) - 1}", "name": name})
+
+    def _rename(self, seen: Seen) -> Answer:
+        body = seen.json()
+        if body["channel"] not in self.made:
+            return no("channel_not_found")
+        self.made[body["channel"]] = body["name"]
+        return yes(channel={"id": body["channel"], "name": body["name"]})
+
+    def _members(self, seen: Seen) -> Answer:
+        return self._page(seen, "members", [f"U{number}" for number in range(3)])
+
     def _user(self, seen: Seen) -> Answer:
         if seen.query.get("email") != "ada@example.com":
             return no("users_not_found")
@@ -110,7 +131,7 @@ class FakeSlack(FakeVendor):
             return no("file_not_found")
         return yes(files=[{**file, "channel": seen.json().get("channel_id")}])
 
-    def _page(self, seen: Seen, name: str, rows: list[dict[str, Any]]) -> Answer:
+    def _page(self, seen: Seen, name: str, rows: list[Any]) -> Answer:
         start, size = int(seen.query.get("cursor", "0")), int(seen.query["limit"])
         after = str(start + size) if start + size < len(rows) else ""
         page = rows[start : start + size]

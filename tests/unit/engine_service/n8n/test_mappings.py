@@ -231,7 +231,7 @@ def test_a_wait_for_a_call_goes_on_when_its_time_is_up() -> None:
 @pytest.mark.parametrize(
     ("kind", "given", "why"),
     [
-        ("slack", {"resource": "file", "operation": "upload"}, "file:upload"),
+        ("slack", {"resource": "star", "operation": "add"}, "star:add"),
         ("httpRequest", {"url": "a", "method": "={{ $json.m }}"}, "is an expression"),
         ("code", {"language": "python", "pythonCode": " "}, "no code"),
         ("wait", {"resume": "form"}, "resuming by 'form'"),

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from engine_service.nodes.slack_message import SlackMessage
 from engine_service.sdk.node import Credential, Done, Effect, Failed, Outcome
 from shared.workflow import JsonObject
 from tests.support.connectors import Desk, credential, desk
+from tests.support.file_store import FileStore
 from tests.support.http_server import Answer
 from tests.support.run_node import jsons
 from tests.support.vendors.slack import TOKEN, FakeSlack, no
@@ -79,6 +81,38 @@ async def test_a_file_is_uploaded_without_the_token_and_shared(
     outcome = await do(office, "upload", filename="a.bin", base64=content, channel="C1")
     assert jsons(outcome) == [{"id": "F0", "title": "a.bin", "channel": "C1"}]
     assert slack.files == {"F0": b"\0\1"}
+
+
+async def test_a_file_of_the_item_is_uploaded_as_it_streams(
+    office: Desk, slack: FakeSlack, tmp_path: Path
+) -> None:
+    store = FileStore(tmp_path)
+    file = await store.put(b"\0" * 300_000, "report.pdf")
+    outcome = await office.run(
+        SlackMessage,
+        {"operation": "upload", "binary": "doc", "channel": "C1"},
+        BOT,
+        items=[{"json": {}, "binary": {"doc": file}}],
+        blobs=store,
+    )
+    assert jsons(outcome) == [{"id": "F0", "title": "report.pdf", "channel": "C1"}]
+    assert slack.files == {"F0": b"\0" * 300_000}
+    missing = await office.run(
+        SlackMessage, {"operation": "upload", "binary": "doc", "channel": "C1"}, BOT, blobs=store
+    )
+    assert isinstance(missing, Failed)
+
+
+async def test_channels_are_made_and_renamed(office: Desk, slack: FakeSlack) -> None:
+    [made] = jsons(await do(office, "channel_create", name="war-room"))
+    assert made == {"id": "N0", "name": "war-room"}
+    taken = await do(office, "channel_create", name="war-room")
+    assert isinstance(taken, Failed)
+    assert taken.code == "conflict"
+    await do(office, "channel_rename", channel="N0", name="peace-room")
+    assert slack.made == {"N0": "peace-room"}
+    members = jsons(await do(office, "members", channel="C1"))
+    assert [one["data"] for one in members] == ["U0", "U1", "U2"]
 
 
 @pytest.mark.parametrize(
