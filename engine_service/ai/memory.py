@@ -60,9 +60,13 @@ class Recollection:
     notes: str = ""
 
     def messages(self, system: str) -> Sequence[Message]:
-        """The beginning of a conversation with a model, which goes on with a question."""
-        told = "\n\n".join(part for part in (system, self.notes) if part)
-        said = [Message.system(told)] if told else []
+        """The beginning of a conversation with a model, which goes on with a question.
+
+        Notes hold what users said, so they are not given the weight of the author's words.
+        """
+        said = [Message.system(system)] if system else []
+        if self.notes:
+            said.append(Message.user(self.notes))
         for question, answer in self.turns:
             said += [Message.user(question), Message.assistant(answer)]
         return said

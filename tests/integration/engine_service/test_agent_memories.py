@@ -185,7 +185,8 @@ async def test_older_turns_are_summed_up_by_a_model(bench: Bench) -> None:
     assert "I like tea." not in json.dumps(summing.body)
     assert asking.body["model"] == "gpt-4o-mini"
     assert told(bench) == [
-        ("system", "Be kind.\n\nThe conversation so far, summed up:\nThe user is Ada."),
+        ("system", "Be kind."),
+        ("user", "The conversation so far, summed up:\nThe user is Ada."),
         ("user", "I like tea."), ("assistant", "b" * 400),
         ("user", "What do I like?"),
     ]  # fmt: skip
@@ -217,9 +218,10 @@ async def test_what_was_said_long_ago_is_found_by_meaning(bench: Bench) -> None:
     await answer(bench, remembering, "My invoice of March is wrong.", "I am sorry.")
     await answer(bench, remembering, "What is the weather like in Oslo?", "It rains.")
     await answer(bench, remembering, "Was there a problem with the bill in March?", "Yes.")
-    [(_, system), (_, question)] = told(bench)
-    assert "My invoice of March is wrong.\nAssistant: I am sorry." in system
-    assert "Oslo" not in system
+    [system, (_, notes), (_, question)] = told(bench)
+    assert system == ("system", "Be kind.")
+    assert "My invoice of March is wrong.\nAssistant: I am sorry." in notes
+    assert "Oslo" not in notes
     assert question == "Was there a problem with the bill in March?"
     await answer(bench, remembering, "What about the invoice?", "Which?", session="bob")
     assert told(bench)[0] == ("system", "Be kind.")
