@@ -49,7 +49,7 @@ async def _figures(scene: Field, damage: Damage, calm: float, wrong: list[str]) 
     figures += _rates("undisturbed", damage.steady) + _rates("coming and going", damage.periods)
     return [
         *figures,
-        Figure("runs", str(len(scene.begun)), "effects, loops, waits, approvals, a limit"),
+        Figure("runs", str(len(scene.begun)), "effects, loops, waits, approvals, calls, a limit"),
         Figure("taken over", str(taken_over)),
         Figure("effects", str(len(requests))),
         Figure("requests repeated under their key", str(requests.total() - len(requests))),

@@ -41,7 +41,7 @@ class Field:
     """Where it happens.
 
     Attributes:
-        begun: Of each run that began, its workload.
+        begun: Of each run that began, its workload; in the end those that runs called, too.
         chance: What is random is drawn from here, so that a storm can be made again.
     """
 
@@ -141,7 +141,7 @@ async def keep_running(scene: Field, in_flight: int, over: asyncio.Event) -> Non
 async def _begin(scene: Field, count: int) -> None:
     runs: dict[str, NewRun] = {}
     for _ in range(count):
-        name = scene.chance.choice(list(scene.workloads))
+        name = scene.chance.choice([one for one, load in scene.workloads.items() if load.items])
         given = [{"n": number} for number in range(scene.workloads[name].items)]
         run = NewRun(
             id=new_id("run"),

@@ -11,6 +11,7 @@ _LEFT_BEHIND = {
     "tasks": "SELECT count(*) FROM absurd.t_flowloom",
     "claims": "SELECT count(*) FROM absurd.r_flowloom",
 }
+_CALLED = "SELECT id, parent_run_id FROM engine.runs WHERE parent_run_id IS NOT NULL"
 _UNENDED = """
 SELECT id, status, coalesce(error->>'code', '') FROM engine.runs WHERE status <> 'completed'
 """
@@ -30,12 +31,23 @@ FROM engine.run_events e JOIN engine.runs r ON r.id = e.run_id GROUP BY 1
 async def verdict(scene: Field) -> list[str]:
     """What is wrong, each in a sentence; nothing when all is well."""
     return [
+        *await _calls(scene),
         *await _runs(scene),
         *await _journal(scene),
         *await _histories(scene),
         *_effects(scene),
         *await _left_behind(scene),
     ]
+
+
+async def _calls(scene: Field) -> list[str]:
+    """Note what was called among what began; who did not call once is wrong."""
+    calls: Counter[str] = Counter()
+    for run_id, caller in await scene.rows(_CALLED):
+        calls[caller] += 1
+        scene.begun[run_id] = scene.workloads[scene.begun[caller]].calls
+    callers = [run_id for run_id, name in scene.begun.items() if scene.workloads[name].calls]
+    return [f"{run_id} called {calls[run_id]} runs" for run_id in callers if calls[run_id] != 1]
 
 
 async def _runs(scene: Field) -> list[str]:

@@ -1,7 +1,7 @@
 """What runs in a storm: small workflows of every kind, and what each must have done in the end."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 Json = dict[str, Any]
@@ -16,13 +16,15 @@ class Workload:
     Attributes:
         effects: The ends of the idempotency keys of its effects.
         finished: How many executions of nodes the journal must hold the end of.
-        items: How many items a run is given.
+        items: How many items a run is given; 0 for a workflow that only others call.
+        calls: Of which workload it calls one run.
     """
 
     definition: Json
     effects: frozenset[str]
     finished: int
     items: int
+    calls: str = ""
 
 
 def workloads(url: str) -> dict[str, Workload]:
@@ -30,6 +32,9 @@ def workloads(url: str) -> dict[str, Workload]:
     chain = [_set("s1"), _call("a", url), _set("s2"), _call("b", url), _call("c", url)]
     loop = {"id": "loop", "type": "flow.loop", "parameters": {"batch_size": 1}}
     wait = {"id": "wait", "type": "flow.wait", "parameters": {"amount": 2, "unit": "seconds"}}
+    called = _workload([_call("c", url)], _line("c"), {"c"}, 2, items=0, trigger="workflow")
+    inner = {"definition": called.definition, "mode": "once"}
+    call = {"id": "call", "type": "flow.call", "parameters": inner}
     ask = {"id": "ask", "type": "human.approval", "parameters": {"title": "Go on?"}}
     return {
         "effects": _workload(chain, _line("s1", "a", "s2", "b", "c"), {"a", "b", "c"}, 6),
@@ -54,6 +59,13 @@ def workloads(url: str) -> dict[str, Workload]:
             {"a", "b"},
             4,
         ),
+        "called": called,
+        "calling": replace(
+            _workload(
+                [_call("a", url), call, _call("b", url)], _line("a", "call", "b"), {"a", "b"}, 4
+            ),
+            calls="called",
+        ),
     }
 
 
@@ -64,9 +76,10 @@ def _workload(
     finished: int,
     *,
     items: int = 1,
+    trigger: str = "manual",
     **settings: Any,
 ) -> Workload:
-    start = {"id": "start", "type": "trigger.manual"}
+    start = {"id": "start", "type": f"trigger.{trigger}"}
     named = [{"name": node["id"], **node} for node in (start, *nodes)]
     definition = {
         "name": "storm",
