@@ -22,7 +22,7 @@ import httpx2
 
 from cli.health_probe import Probe, Verdict
 
-_READY_SECONDS = 40.0
+_READY_SECONDS = 90.0
 _LOOK_EVERY_SECONDS = 0.05
 _DRAIN_SECONDS = 30.0
 ROOT = Path(__file__).parents[2]
