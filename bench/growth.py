@@ -1,4 +1,4 @@
-"""How the cost of a run grows with its nodes and its items: the engine's own CPU time, not the clock.
+"""How the cost of a run grows with its nodes and its items: the engine's own CPU time, not a clock.
 
 CPU time is what the machine's other users disturb least. Two fits are printed: the share of the
 spread that a straight line explains (R²), and the exponent of a power law, which is 1 where cost

@@ -1,8 +1,7 @@
-"""Redis forgets everything under load: limits begin anew, and nothing happens twice or not at all."""
+"""Redis forgets everything under load: limits begin anew; nothing happens twice or not at all."""
 
 import asyncio
 from contextlib import suppress
-from typing import Any
 
 import httpx2
 import redis.asyncio as redis
@@ -10,8 +9,8 @@ import redis.asyncio as redis
 from cli.embedded.valkey import EmbeddedValkey
 from tests.support.mesh import definition
 
-WRITERS = 8
-EACH = 15
+WRITERS = 4
+EACH = 6
 ECHO = definition(
     [
         {
@@ -43,8 +42,8 @@ async def test_nothing_is_lost_or_doubled_when_redis_is_flushed_under_load(
         flushing.cancel()
         with suppress(asyncio.CancelledError):
             await flushing
-    statuses = {status for line in found for status, _ in line}
-    assert statuses == {200}
+    statuses = {status for line in found for seen, _ in line for status in seen}
+    assert statuses == {200, 202}
     started = [run_id for line in found for _, ids in line for run_id in ids]
     stored = await _runs_of(client, workflow_id)
     assert len(started) == len(set(started)) == WRITERS * EACH
@@ -55,17 +54,18 @@ async def test_nothing_is_lost_or_doubled_when_redis_is_flushed_under_load(
 async def _keep_flushing(url: str) -> None:
     async with redis.from_url(url) as server:  # pyright: ignore[reportUnknownMemberType]
         while True:
-            await server.flushall()
+            await server.execute_command("FLUSHALL")  # pyright: ignore[reportUnknownMemberType]
             await asyncio.sleep(0.02)
 
 
 async def _send(
-    client: httpx2.AsyncClient, hook: str, workflow_id: str, line: list[Any]
-) -> list[tuple[int, set[str]]]:
+    client: httpx2.AsyncClient, hook: str, workflow_id: str, line: list[tuple[int, int]]
+) -> list[tuple[set[int], set[str]]]:
     """Each delivery and each start twice under its key, as a sender does who heard no answer."""
-    came: list[tuple[int, set[str]]] = []
+    came: list[tuple[set[int], set[str]]] = []
     for number in line:
         name = "-".join(map(str, number))
+        statuses: set[int] = set()
         ids: set[str] = set()
         for _ in range(2):
             sent = await client.post(hook, json={"n": name}, headers={"webhook-id": f"d-{name}"})
@@ -74,9 +74,9 @@ async def _send(
                 json={"input": {"n": name}},
                 headers={"idempotency-key": f"r-{name}"},
             )
-            came += [(sent.status_code, set()), (run.status_code, set())]
+            statuses |= {sent.status_code, run.status_code}
             ids.add(run.json()["id"])
-        came.append((200, ids))
+        came.append((statuses, ids))
     return came
 
 
