@@ -1,15 +1,18 @@
 """Spans made with OpenTelemetry and sent as OTLP over HTTP. Loaded only where traces are wanted.
 
 Parents are given in words, not taken from OpenTelemetry's own context: the call at hand is the one
-place where the mesh keeps its trace. Sending is a thread's work; what cannot be sent is dropped.
+place where the mesh keeps its trace. Sending is a thread's work; what cannot be sent is dropped,
+and the log says so.
 """
 
+import logging
 import os
 import socket
 from collections.abc import Mapping
 from datetime import datetime
 from importlib.metadata import version
 
+import structlog
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -40,6 +43,9 @@ _KINDS: Mapping[str, SpanKind] = {
     "producer": SpanKind.PRODUCER,
 }
 _SEND_SECONDS = 3.0
+_LONGEST_REASON = 300
+
+log = structlog.get_logger()
 
 
 class Exporting:
@@ -66,6 +72,8 @@ class Exporting:
             timeout=_SEND_SECONDS,
         )
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        complaints = logging.getLogger("opentelemetry")
+        complaints.handlers, complaints.propagate = [_Complaints(logging.WARNING)], False
         self._tracer = self._provider.get_tracer("flowloom")
 
     def begin(self, beginning: Beginning) -> "_Span":
@@ -86,6 +94,13 @@ class Exporting:
         """Send what is left, within a few seconds."""
         self._provider.force_flush(int(_SEND_SECONDS * 1000))
         self._provider.shutdown()
+
+
+class _Complaints(logging.Handler):
+    """Says in our log what OpenTelemetry complains of."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log.warning("traces_not_sent", reason=record.getMessage()[:_LONGEST_REASON])
 
 
 class _Span:

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -189,6 +190,50 @@ def test_a_dashboard_is_whole(path: Path) -> None:
             panel["datasource"]["uid"],
             *(t["datasource"]["uid"] for t in panel["targets"]),
         } <= sources
+
+
+_GRAFANA = "grafana-foundation-sdk==1769699998!10.1.0"  # of Grafana 10.1 and what follows
+_KEPT = """
+import json, sys
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
+register_default_plugins()
+print(JSONEncoder().encode(Dashboard.from_json(json.load(open(sys.argv[1])))))
+"""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_grafanas_own_model_takes_all_that_a_dashboard_says(path: Path) -> None:
+    """Fetches the model from the registry, hence long; what it does not know, it drops."""
+    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+    alone = (uv, "run", "--quiet", "--isolated", "--no-project", "--with", _GRAFANA)
+    done = subprocess.run(
+        (*alone, "python", "-c", _KEPT, path), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert _dropped(dashboard(path), json.loads(done.stdout)) == []
+
+
+def _dropped(said: Any, kept: Any, place: str = "") -> list[str]:
+    """Where something that was said is not kept; what says nothing may go."""
+    if isinstance(said, dict):
+        fields = cast("dict[str, Any]", said)
+        return [
+            one
+            for name, inner in fields.items()
+            if inner not in ([], {}, None, False)
+            for one in _dropped(inner, kept.get(name), f"{place}/{name}")
+        ]
+    if isinstance(said, list):
+        inner = cast("list[Any]", said)
+        return [
+            one
+            for number, (old, new) in enumerate(zip(inner, kept, strict=True))
+            for one in _dropped(old, new, f"{place}/{number}")
+        ]
+    return [] if said == kept else [place]
 
 
 def test_dashboards_have_names_of_their_own() -> None:

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from tests.support.http_server import Answer, Seen, Server, serve
 
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 @dataclass(frozen=True)

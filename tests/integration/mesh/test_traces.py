@@ -234,10 +234,11 @@ async def test_a_run_goes_on_in_its_trace_in_the_engine_that_takes_it_over(
     started = await client.post(f"/v1/workflows/{workflow_id}:run", json={})
     trace_id = started.headers["traceparent"].split("-")[1]
     waiting = await collector.one("node human.approval", trace_id)
+    await collector.until(lambda: len(collector.named(START, trace_id)) == 2)
     await traced.engines[0].kill()
     await traced.engines[0].start()
     await traced.engines[0].ready()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (found := await client.get("/v1/approvals?status=pending")).status_code != 200:
             await asyncio.sleep(0.05)
     [approval] = found.json()["approvals"]

@@ -1,14 +1,18 @@
 """Spans: made where a collector is named; elsewhere nothing is made, and nothing loaded."""
 
+import asyncio
 import subprocess
 import sys
 
 import pytest
+from structlog.testing import capture_logs
 
 from shared.errors import NotFound
 from shared.rpc import call
 from shared.tracing import spans, trail
 from shared.tracing.trail import Trail
+from tests.support.http_server import Answer, serve
+from tests.support.otlp import tracing_to
 
 ASKED = call.Call(request_id="req_7", traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
 PROGRAM = """
@@ -33,6 +37,17 @@ def test_opentelemetry_is_loaded_for_a_collector_only() -> None:
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
     )
     assert ended.stdout.split() == ["False", "0", "True", "3"]
+
+
+async def test_what_cannot_be_sent_is_dropped_and_the_log_says_so() -> None:
+    async with serve(lambda _: Answer(status=400)) as server:
+        with capture_logs() as lines:
+            spans.switch_on("engine", tracing_to(server.url))
+            spans.begin("GET", "client", {}).end()
+            await asyncio.to_thread(spans.switch_off)
+    assert len(server.seen) == 1
+    assert {line["event"] for line in lines} == {"traces_not_sent"}
+    assert all("400" in line["reason"] for line in lines)
 
 
 def test_without_a_collector_a_block_runs_as_if_there_were_no_span() -> None:
