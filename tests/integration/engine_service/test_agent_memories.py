@@ -227,6 +227,28 @@ async def test_what_was_said_long_ago_is_found_by_meaning(bench: Bench) -> None:
     assert told(bench)[0] == ("system", "Be kind.")
 
 
+async def test_an_agent_looks_things_up_in_documents(bench: Bench) -> None:
+    put: JsonObject = {
+        "name": "w",
+        "nodes": [
+            {"id": "start", "name": "Start", "type": "trigger.manual"},
+            {"id": "put", "name": "Put", "type": "ai.retrieve",
+             "parameters": {"collection": "rules", "operation": "insert", "id": "leave",
+                            "text": "Everybody has thirty days of holiday."}},
+        ],
+        "connections": [{"from": "start", "to": "put"}],
+    }  # fmt: skip
+    assert (await bench.engine.finish(await bench.engine.save(put))).status == "completed"
+    asks = workflow(BUFFER)
+    find: JsonObject = {"collection": "rules", "query": "{{ $fromAI('query', 'What to find') }}"}
+    asks["nodes"].append({"id": "find", "name": "F", "type": "ai.retrieve", "parameters": find})
+    asks["connections"].append({"from": "find", "to": "agent", "input": "tool"})
+    bench.server.script.append(say(calls=[("c1", "find", '{"query": "vacation"}')]))
+    assert await answer(bench, await bench.engine.save(asks), "How long?", "Thirty days.")
+    [_, result] = [json.dumps(asked.body) for asked in bench.server.asked]
+    assert "Everybody has thirty days of holiday." in result
+
+
 async def test_without_a_session_nobody_is_mixed_up(bench: Bench) -> None:
     ended = await talk(bench, await bench.engine.save(workflow(BUFFER)), "Hi", session="")
     assert ended.error
