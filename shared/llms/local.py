@@ -86,7 +86,11 @@ class _Table:
     def vector(self, text: str) -> Sequence[float]:
         tokens = self._tokenizer.encode(text, add_special_tokens=False).ids
         width = self._size * _BYTES_PER_NUMBER
-        rows = [self._row.unpack_from(self._bytes, self._start + one * width) for one in tokens]
+        known = {
+            one: self._row.unpack_from(self._bytes, self._start + one * width)
+            for one in dict.fromkeys(tokens)
+        }
+        rows = [known[one] for one in tokens]
         total = [math.fsum(column) for column in zip(*rows, strict=True)] or [0.0] * self._size
         length = math.hypot(*total) or 1.0
         return [number / length for number in total]
