@@ -30,6 +30,9 @@ def edges(
         if wire.source not in mapped or wire.target not in mapped:
             continue  # part of the node it was attached to
         source, target = mapped[wire.source], mapped[wire.target]
+        if target.type == "trigger.mcp":  # its tool is what it begins with
+            yield {"from": ids[wire.target], "to": ids[wire.source]}
+            continue
         name = _input(wire, target)
         ports = _ports(wire, source, wire.source in with_error_port, takes=name in ATTACHMENTS)
         if not ports or name is None:

@@ -210,7 +210,7 @@ def _step(source: SourceNode, document: Document, by_type: Mapping[str, NodeMapp
     try:
         if mapping is None:
             raise CannotMap(f"There is no counterpart of {source.type} yet.")
-        mapped = _translated(mapping, source)
+        mapped = _described(_translated(mapping, source), fields)
     except CannotMap as error:
         fields.differences.clear()
         fields.differ(str(error))
@@ -237,6 +237,15 @@ def _translated(mapping: NodeMapping, source: SourceNode) -> Mapped:
     except (TypeError, ValueError, LookupError) as error:
         # Documents come from anybody; one odd node must not keep the others out.
         raise CannotMap("Its parameters are not such as n8n writes them.") from error
+
+
+def _described(mapped: Mapped, fields: Fields) -> Mapped:
+    """A node with what it tells models of itself, when it serves as a tool."""
+    fields.ignore("descriptionType")
+    told = fields.verbatim("toolDescription", "")
+    if mapped.notes or not isinstance(told, str) or told.startswith("="):
+        return mapped
+    return replace(mapped, notes=told)
 
 
 def _absorbed(source: SourceNode) -> _Step:

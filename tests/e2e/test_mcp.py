@@ -53,6 +53,17 @@ ANSWER = tool(
     },
     {"id": "wait", "type": "flow.wait", "parameters": {"amount": 1, "unit": "hours"}},
 )
+ECHO = tool(
+    "echo",
+    {
+        "id": "say",
+        "type": "data.set",
+        "parameters": {
+            "assignments": [{"name": "text", "value": "{{ $fromAI('word', 'Which') }}!"}],
+            "include": "none",
+        },
+    },
+)
 BREAK = tool(
     "break", {"id": "stop", "type": "flow.stop", "parameters": {"message": "out of paint"}}
 )
@@ -71,11 +82,11 @@ async def test_active_workflows_are_tools_of_their_tenant_alone(
     client: httpx2.AsyncClient, stranger: httpx2.AsyncClient
 ) -> None:
     greeting = await activate(client, GREET)
-    for made in (ANSWER, BREAK):
+    for made in (ANSWER, BREAK, ECHO):
         await activate(client, made)
     async with speaking(client) as mine:
         listed = {one.name: one for one in (await mine.list_tools()).tools}
-        assert set(listed) == {"greet", "answer", "break"}
+        assert set(listed) == {"greet", "answer", "break", "echo"}
         assert listed["greet"].input_schema["required"] == ["name"]
         assert listed["greet"].description == "Does greet."
 
@@ -84,6 +95,8 @@ async def test_active_workflows_are_tools_of_their_tenant_alone(
         assert greeted.structured_content == {"text": "Hello Ada"}
         answered = await mine.call_tool("answer", {"a": 2, "b": 3})
         assert answered.structured_content == {"sum": 5}, "it is answered before its run ends"
+        echoed = await mine.call_tool("echo", {"word": "Hey"})
+        assert echoed.structured_content == {"text": "Hey!"}
         broken = await mine.call_tool("break", {})
         assert broken.is_error
         assert "out of paint" in str(broken.content)
@@ -92,7 +105,7 @@ async def test_active_workflows_are_tools_of_their_tenant_alone(
         assert "name" in str(misfit.content)
 
         runs = (await client.get("/v1/runs")).json()["runs"]
-        assert [run["trigger"] for run in runs] == ["trigger.mcp"] * 3
+        assert [run["trigger"] for run in runs] == ["trigger.mcp"] * 4
         assert runs[-1]["input"] == [{"json": {"name": "Ada"}}]
 
         async with speaking(stranger) as theirs:

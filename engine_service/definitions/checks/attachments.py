@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from engine_service.definitions.checks.diagnostic import Diagnostic, Severity, Subject
 from engine_service.expressions.asking import arguments_of
 from engine_service.sdk.node import MAIN, AttachedNode
+from engine_service.sdk.trigger import ToolTrigger
 from shared.workflow import Connection, Node, pointer
 
 
@@ -110,9 +111,17 @@ def _check_unused(subject: Subject, attached: set[str]) -> Iterator[Diagnostic]:
             )
 
 
+def _is_tool_trigger(subject: Subject, node_id: str) -> bool:
+    """Whether a node's items are what a model has said."""
+    known = node_id in subject.index
+    return known and isinstance(subject.type_of(_node(subject, node_id)), ToolTrigger)
+
+
 def _check_asking(subject: Subject) -> Iterator[Diagnostic]:
-    """Only a tool has a model to ask for its parameters."""
-    tools = {edge.source for edge in subject.workflow.connections if edge.input == "tool"}
+    """Only a tool has a model to ask for its parameters, or what a tool's trigger begins with."""
+    wires = subject.workflow.connections
+    tools = {edge.source for edge in wires if edge.input == "tool"}
+    tools |= {edge.target for edge in wires if _is_tool_trigger(subject, edge.source)}
     for place, node in enumerate(subject.nodes):
         if node.id in tools or node.disabled:
             continue

@@ -1,13 +1,19 @@
-"""Servers of tools that speak MCP: their clients, and workflows as tools of agents."""
+"""MCP: servers of tools and their clients, and workflows as tools of agents."""
 
 import json
+import re
 from typing import Any
 
+from engine_service.expressions.asking import arguments_of
 from engine_service.n8n.mapping import CannotMap, Fields, Mapped, NodeMapping, SourceNode
 from shared.workflow import JsonObject
 
 _LANGCHAIN = "@n8n/n8n-nodes-langchain."
 _QUERY = "{{ $fromAI('query', 'What to ask, in words') }}"
+_NO_NAME = re.compile(r"[^A-Za-z0-9_-]+")
+_FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_TYPES = {"integer": "number", "number": "number", "boolean": "boolean", "array": "array",
+          "object": "object"}  # fmt: skip
 _SHOWN_ONLY = ("mappingMode", "matchingColumns", "schema", "attemptToConvertTypes",
                "convertFieldsToString")  # fmt: skip
 
@@ -91,7 +97,50 @@ def _workflow(node: SourceNode) -> Mapped:
     return Mapped("flow.call", made, notes=fields.text("description"))
 
 
+def _trigger(node: SourceNode) -> Mapped:
+    """MCP Server Trigger: the one tool that is attached to it is what the workflow does."""
+    fields = node.fields
+    fields.ignore("path", "authentication")
+    tools = node.attached.get("ai_tool", ())
+    if len(tools) != 1 or tools[0].type.endswith((".mcpClientTool", ".agentTool")):
+        raise CannotMap(
+            "Here each tool is a workflow of its own that begins with a trigger.mcp: import what "
+            f"its {len(tools)} tools do one by one."
+        )
+    fields.differ("Its address is the MCP server of all your workflows; clients sign in as you do.")
+    [tool] = tools
+    named = str(tool.fields.raw.get("name") or tool.name)
+    told = tool.fields.raw.get("description") or tool.fields.raw.get("toolDescription")
+    return Mapped(
+        "trigger.mcp",
+        {
+            "name": _NO_NAME.sub("_", named).strip("_")[:64] or "tool",
+            "description": told if isinstance(told, str) and told else f"Does: {tool.name}.",
+            "fields": _arguments(tool),
+        },
+    )
+
+
+def _arguments(tool: SourceNode) -> list[JsonObject]:
+    """What a tool takes: what its parameters ask a model for, which look for it in the item."""
+    asked = arguments_of(tool.fields.raw)
+    if not asked and tool.type.endswith(".toolWorkflow") and tool.version < 2:
+        return [{"name": "query", "description": "What to ask, in words"}]
+    if odd := [one.name for one in asked if not _FIELD.fullmatch(one.name)]:
+        raise CannotMap(f"Its tool asks for {odd[0]!r}, which no field can be called.")
+    return [
+        {
+            "name": one.name,
+            "type": _TYPES.get(one.type, "string"),
+            "description": one.description,
+            "required": not one.has_default,
+        }
+        for one in asked
+    ]
+
+
 MAPPINGS = (
+    NodeMapping((f"{_LANGCHAIN}mcpTrigger",), _trigger),
     NodeMapping((f"{_LANGCHAIN}mcpClientTool",), _tools),
     NodeMapping((f"{_LANGCHAIN}mcpClient",), _call),
     NodeMapping((f"{_LANGCHAIN}toolWorkflow",), _workflow),

@@ -2,6 +2,9 @@
 
 import pytest
 
+from engine_service.catalogue import builtin
+from engine_service.definitions.validate import validate
+from engine_service.n8n.importer import import_document
 from engine_service.n8n.mapping import CannotMap
 from shared.workflow import JsonObject
 from tests.unit.engine_service.n8n.test_mappings import mapped
@@ -68,3 +71,54 @@ def test_an_older_transport_is_told() -> None:
 def test_what_has_no_counterpart_says_so(kind: str, given: JsonObject) -> None:
     with pytest.raises(CannotMap):
         mapped(f"{_KIND}{kind}", given)
+
+
+def server(*tools: JsonObject) -> JsonObject:
+    """An n8n workflow that is a server of tools."""
+    trigger = {
+        "name": "Server", "type": f"{_KIND}mcpTrigger", "typeVersion": 2,
+        "parameters": {"path": "x"}, "position": [0, 0], "id": "1",
+    }  # fmt: skip
+    return {
+        "name": "Tools",
+        "nodes": [trigger, *tools],
+        "connections": {
+            one["name"]: {"ai_tool": [[{"node": "Server", "type": "ai_tool", "index": 0}]]}
+            for one in tools
+        },
+    }
+
+
+def request_tool(name: str) -> JsonObject:
+    return {
+        "name": name,
+        "type": "n8n-nodes-base.httpRequestTool",
+        "typeVersion": 4.2,
+        "position": [0, 200],
+        "id": name,
+        "parameters": {
+            "url": "=https://api.example.com/{{ $fromAI('city', 'Where', 'string') }}",
+            "toolDescription": "Looks up the weather",
+        },
+    }
+
+
+def test_a_server_with_one_tool_is_a_workflow_that_is_one() -> None:
+    made = import_document(server(request_tool("Look up"))).workflow
+    by_type = {node.type: node for node in made.nodes}
+    trigger, request = by_type["trigger.mcp"], by_type["http.request"]
+    assert trigger.parameters == {
+        "name": "Look_up",
+        "description": "Looks up the weather",
+        "fields": [{"name": "city", "type": "string", "description": "Where", "required": True}],
+    }
+    assert request.notes == "Looks up the weather"
+    [wire] = made.connections
+    assert (wire.source, wire.target, wire.input) == (trigger.id, request.id, "main")
+    assert not [one.message for one in validate(made, builtin()) if one.severity == "error"]
+
+
+def test_a_server_with_several_tools_says_what_to_do() -> None:
+    made = import_document(server(request_tool("One"), request_tool("Two")))
+    assert "flow.placeholder" in {node.type for node in made.workflow.nodes}
+    assert any("2 tools" in line for report in made.report.nodes for line in report.differences)
