@@ -51,6 +51,7 @@ COMMANDS = (
     Command("runs", "cli.commands.runs:app", "List, show, follow, cancel and repeat runs."),
     Command("approve", "cli.commands.approve:approve", "Answer what a run asks, or list it."),
     Command("credentials", "cli.commands.credentials:app", "Keep the keys that nodes use."),
+    Command("usage", "cli.commands.usage:app", "Tell what was used, and set what may be."),
 )
 
 

@@ -48,6 +48,9 @@ class Rest:
     def post(self, path: str, body: Json | None = None, **params: str) -> Json:
         return self._send("POST", path, json=body or {}, params=params)
 
+    def put(self, path: str, body: Json) -> Json:
+        return self._send("PUT", path, json=body)
+
     def delete(self, path: str) -> Json:
         return self._send("DELETE", path)
 

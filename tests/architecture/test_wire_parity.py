@@ -38,9 +38,11 @@ NOT_AN_RPC_OF_ITS_OWN = {"validate_stored_workflow": "ValidateWorkflow"} | {
     "simulate_stored_workflow": "SimulateWorkflow"
 }
 # RPCs that are no REST operation: hooks are raw, consent comes back to a page, links open one, and
-# forms and chats are pages.
-RAW = {"FireWebhook", "FinishConnect", "OpenApprovalLink", "AnswerApprovalLink", "OpenPage"}
-RAW |= {"ListTools", "CallTool"}  # what the MCP server speaks is no REST
+# forms and chats are pages; the MCP server speaks a protocol of its own.
+RAW = {"FireWebhook", "FinishConnect", "OpenApprovalLink", "AnswerApprovalLink", "OpenPage"} | {
+    "ListTools",
+    "CallTool",
+}
 SEQUENCE = {"after": "after_sequence"}
 
 

@@ -99,6 +99,25 @@ async def test_a_file_becomes_a_workflow_that_runs_before_ones_eyes(flowloom: Fl
     assert '{"twice": 42}' in ran.stdout
 
 
+async def test_what_was_used_is_told_and_what_may_be_is_set(flowloom: Flowloom) -> None:
+    workflow_id = await imported(flowloom, DOUBLING)
+    assert (await flowloom("run", workflow_id, "--input", '{"n": 1}', "--watch")).returncode == 0
+    listed = await flowloom("usage", "list", "--json")
+    [day] = json.loads(listed.stdout)
+    assert day["runs"] == 1
+    assert day["nodes"] >= 1
+    made = await flowloom("usage", "set", "day", "--tokens", "1000", "--usd", "0.5")
+    assert made.returncode == 0, made.stderr
+    told = await flowloom("usage", "budgets")
+    assert "1000" in told.stdout
+    assert "0.5" in told.stdout
+    assert (await flowloom("usage", "set", "day")).returncode == Exit.USAGE
+    wrong = await flowloom("usage", "set", "year", "--tokens", "1")
+    assert wrong.returncode == Exit.FAILED
+    assert (await flowloom("usage", "unset", "day")).returncode == 0
+    assert json.loads((await flowloom("usage", "budgets", "--json")).stdout) == []
+
+
 async def test_what_is_exported_can_be_imported_again(flowloom: Flowloom) -> None:
     first = await flowloom("export", await imported(flowloom, DOUBLING))
     again = await flowloom("export", await imported(flowloom, json.loads(first.stdout)))

@@ -1,6 +1,7 @@
 """`mcp.call` and `mcp.tools` against a real server of the protocol's SDK."""
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,18 @@ async def test_a_tool_is_used_whatever_the_server_speaks(json_response: bool, ol
     assert jsons(outcome) == [{"weather": "rain in Oslo", "days": 2}]
     assert server.calls == [("look", {"city": "Oslo", "days": 2})]
     assert any("mcp-session-id" in headers for headers in server.headers) == older
+
+
+async def test_an_engine_begins_without_what_few_nodes_need() -> None:
+    program = (
+        "import sys, engine_service.server\n"
+        "print(sorted({'mcp', 'mcp_types', 'botocore'} & set(sys.modules)))"
+    )
+    begun = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE
+    )
+    told, _ = await begun.communicate()
+    assert told == b"[]\n"
 
 
 async def test_lists_and_texts_become_items(server: McpServer) -> None:
