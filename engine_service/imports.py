@@ -1,6 +1,7 @@
 """What an engine does without, and what it imports only when a workflow asks for it."""
 
-LEFT_OUT = ("rich", "numpy")
+LEFT_OUT = ("rich", "numpy", "opentelemetry.sdk")
+"""The last, which the client of Redis would load, is let in again where traces are wanted."""
 LATER = (
     "engine_service.formats.calendars",
     "engine_service.formats.workbooks",

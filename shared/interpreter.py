@@ -36,6 +36,12 @@ def leave_out(*packages: str) -> None:
         sys.modules[package] = None  # pyright: ignore[reportArgumentType] (Python's way to say so)
 
 
+def let_in(package: str) -> None:
+    """Let imports of what was left out find it again."""
+    if not sys.modules.get(package):
+        sys.modules.pop(package, None)
+
+
 def import_later(*modules: str) -> None:
     """Let these be imported when something of them is first used, instead of at the start.
 

@@ -50,7 +50,12 @@ _ENDINGS: dict[str, Format] = {
     "jsonl": "jsonl", "ndjson": "jsonl", "ics": "ics", "txt": "text",
 }  # fmt: skip
 _TABLES = ("csv", "xlsx", "html")
-_WRITERS = {"csv": tables.write_csv, "xlsx": workbooks.write_xlsx, "html": pages.write_html}
+# Each is looked up when it is wanted: workbooks are imported with the first one (imports.py).
+_WRITERS = {
+    "csv": lambda: tables.write_csv,
+    "xlsx": lambda: workbooks.write_xlsx,
+    "html": lambda: pages.write_html,
+}
 
 
 class FileParameters(NodeParameters):
@@ -319,7 +324,7 @@ def _fill(
     values: list[Any] = [_value(row, source) for row in rows] if source else list(rows)
     match kind:
         case "csv" | "xlsx" | "html":
-            _WRITERS[kind](rows, writer.write, _options(parameters, parameters.file_name))
+            _WRITERS[kind]()(rows, writer.write, _options(parameters, parameters.file_name))
         case "json" if parameters.per_item:
             documents.write_value(values[0], writer.write, pretty=parameters.pretty)
         case "json":

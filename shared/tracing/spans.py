@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 
 from pydantic import SecretStr
 
+from shared import interpreter
 from shared.errors import AppError
 from shared.rpc import call
 
@@ -121,7 +122,9 @@ def is_on() -> bool:
 def switch_on(service: str, settings: TraceSettings) -> None:
     """Trace from now on, if the settings name a collector."""
     if settings.otel_exporter_otlp_endpoint:
-        # OpenTelemetry needs twelve megabytes, which only those pay who want it.
+        # OpenTelemetry needs twelve megabytes, which only those pay who want it: services leave it
+        # out, or libraries would load it that merely could use it.
+        interpreter.let_in("opentelemetry.sdk")
         use(importlib.import_module("shared.tracing.exporting").Exporting(service, settings))
 
 

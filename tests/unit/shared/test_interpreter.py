@@ -20,6 +20,8 @@ interpreter.leave_out(*imports.LEFT_OUT)
 interpreter.import_later(*imports.LATER)
 import_module(f"{sys.argv[1]}.server")
 print(*(name for name in imports.LATER if type(sys.modules[name]) is ModuleType))
+traces = ("opentelemetry.sdk", "opentelemetry.exporter", "shared.tracing.exporting")
+print(*(name for name, one in sys.modules.items() if name.startswith(traces) and one))
 """
 
 
