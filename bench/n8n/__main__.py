@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import statistics
+import sys
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -45,7 +46,7 @@ async def main(home: Path, requests: int) -> None:
         older, _ = await _theirs(installed, folder / "b", effects_url, requests, _OLDER_ENGINE)
     figures = [
         Figure(
-            f"{_TITLES[shape]}, {_IN_FLIGHT} in flight",
+            _TITLES[shape],
             f"{ours[shape]:.1f} runs/s",
             f"n8n as shipped {shipped[shape]:.1f}, ratio {ours[shape] / shipped[shape]:.1f}; "
             f"its older engine {older[shape]:.1f}, ratio {ours[shape] / older[shape]:.1f}",
@@ -54,7 +55,7 @@ async def main(home: Path, requests: int) -> None:
     ]
     idle = f"n8n {their_memory / 2**20:.0f} MiB, its database apart"
     figures.append(Figure("idle memory, database included (PSS)", our_memory, idle))
-    show("Flowloom beside n8n", figures)
+    show(f"Flowloom beside n8n, {_IN_FLIGHT} in flight, lists fewer", figures)
 
 
 async def _ours(folder: Path, effects_url: str, requests: int) -> tuple[Rates, str]:
@@ -96,24 +97,29 @@ async def _theirs(
 
 
 async def _measure(url_of: Callable[[str], str], requests: int) -> Rates:
-    """Runs a second of each shape: the median of several rounds, after one to warm up."""
+    """Runs a second of each shape that came to an answer: the median of several rounds.
+
+    Lists are so few at a time that nobody's round takes minutes.
+    """
 
     async def one(shape: str, count: int) -> float:
         load = await send(
             url_of(shape),
             requests=count,
-            in_flight=_IN_FLIGHT,
+            in_flight=min(_IN_FLIGHT, count),
             method="POST",
             headers=_JSON,
             body=_ITEMS if shape == "items" else _AMOUNT,
         )
-        assert set(load.statuses) == {200}, f"{shape}: {load.statuses}"
-        return load.per_second
+        answered = load.statuses.get(200, 0)
+        if answered < load.requests:
+            sys.stderr.write(f"{url_of(shape)}: {load.statuses}\n")
+        return answered / load.seconds
 
     rates: dict[str, float] = {}
     for shape in _SHAPES:
-        count = requests // 10 if shape == "items" else requests
-        await one(shape, max(count // 4, _IN_FLIGHT))
+        count = max(requests // 25, 8) if shape == "items" else requests
+        await one(shape, count // 4)
         rates[shape] = statistics.median([await one(shape, count) for _ in range(_ROUNDS)])
     return rates
 
