@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 import psutil
 
-_START_SECONDS = 60
+_START_SECONDS = 180
 _STOP_SECONDS = 40
 _GENEROUS_LIMIT = "1000000/s"
 

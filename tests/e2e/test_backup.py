@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -76,15 +76,25 @@ async def a_file(client: httpx2.AsyncClient, run_id: str) -> str:
     return f"/v1/runs/{run_id}/files/{run['output'][0]['binary']['data']['id']}"
 
 
-async def all_runs(client: httpx2.AsyncClient) -> Mapping[str, str]:
-    found: dict[str, str] = {}
+async def all_runs(client: httpx2.AsyncClient) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
     token = ""
     while True:
         answer = await client.get("/v1/runs", params={"page_size": "100", "page_token": token})
         page = answer.raise_for_status().json()
-        found |= {run["id"]: run["status"] for run in page["runs"]}
+        found += page["runs"]
         if not (token := page["next_page_token"]):
             return found
+
+
+async def all_ended(client: httpx2.AsyncClient) -> list[dict[str, Any]]:
+    """All runs, as soon as they have come to their ends."""
+    async with asyncio.timeout(120):
+        while not all(run["end_time"] for run in await all_runs(client)):
+            await asyncio.sleep(0.2)
+    runs = await all_runs(client)
+    assert {run["status"] for run in runs} == {"completed"}
+    return runs
 
 
 @pytest.mark.long
@@ -108,17 +118,16 @@ async def test_a_backup_made_under_load_goes_on_where_it_was_made(open_directory
                 made = await asyncio.to_thread(as_told, "backup", open_directory)
                 over.set()
             assert made.returncode == 0, made.stderr
+        restored_at = datetime.now(UTC)
         restored = await asyncio.to_thread(as_told, "restore", open_directory)
         assert restored.returncode == 0, restored.stderr
         async with running(after, allowed_hosts=effects.authority, environment=SETTINGS) as mesh:
             mesh.client.headers["authorization"] = authorization
             assert (await mesh.client.get(file)).content == content
-            unended = set((await all_runs(mesh.client)).values()) - {"completed"}
-            async with asyncio.timeout(120):
-                while set((await all_runs(mesh.client)).values()) != {"completed"}:
-                    await asyncio.sleep(0.2)
-            found = set(await all_runs(mesh.client))
-    assert unended, "the backup was made under load, so some runs were under way in it"
+            ended = await all_ended(mesh.client)
+    found = {run["id"] for run in ended}
+    # The backup was made under load, so some runs were under way in it.
+    assert any(datetime.fromisoformat(run["end_time"]) > restored_at for run in ended)
     assert found <= runs
     # What came after the backup was done too, and whatever was done again had its old key.
     assert {f"{run_id}:{node}" for run_id in found for node in ("first", "second")} <= set(

@@ -13,6 +13,8 @@ _ANSWERS = {
     "noData": "nothing", "redirect": "redirect", "text": "text",
 }  # fmt: skip
 
+_UNDER_A_KEY = {"first_item": "{{ $json }}", "all_items": "{{ $items.map((one) => one.json) }}"}
+
 
 def _noop(node: SourceNode) -> Mapped:
     del node
@@ -79,9 +81,17 @@ def _respond(node: SourceNode) -> Mapped:
     }
     if headers:
         parameters["headers"] = headers
-    if how in ("first_item", "all_items") and options.has("responseKey"):
-        raise CannotMap("It puts the items under a key of the answer; use 'json' with a body.")
+    if how in _UNDER_A_KEY and (key := options.text("responseKey")):
+        parameters.update(respond_with="json", body=_nested(key, _UNDER_A_KEY[how]))
     return Mapped("flow.respond", parameters)
+
+
+def _nested(key: str, value: str) -> JsonObject:
+    """A body that holds a value under a key, in which dots reach deeper."""
+    body: Any = value
+    for step in reversed(key.split(".")):
+        body = {step: body}
+    return body
 
 
 def _stop(node: SourceNode) -> Mapped:

@@ -45,6 +45,11 @@ PLAIN: list[tuple[str, float, JsonObject, str, JsonObject]] = [
      {"amount": 10, "unit": "minutes"}),
     ("wait", 1, {"resume": "specificTime", "dateTime": "={{ $json.at }}"}, "flow.wait",
      {"mode": "until", "until": "{{ $json.at }}"}),
+    ("respondToWebhook", 1.4,
+     {"respondWith": "allIncomingItems", "options": {"responseKey": "data.rows"}},
+     "flow.respond",
+     {"respond_with": "json",
+      "body": {"data": {"rows": "{{ $items.map((one) => one.json) }}"}}}),
     ("respondToWebhook", 1.1,
      {"respondWith": "json", "responseBody": "={\"a\": {{ $json.a }}}",
       "options": {"responseCode": 201, "responseHeaders": {"entries": [
